@@ -1,0 +1,75 @@
+"""What the networks are made of: initial values with PyTorch's meaning, and its first ReLU.
+
+Each tree of initial values is cut from **one** random draw. The program that
+draws is most of what a cold start compiles, and one draw compiles several times
+faster than one for each array.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Key
+
+__all__ = ["clamp", "linear", "normal"]
+
+
+def clamp(h: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """max(h, 0) with a gradient of **1** at exactly 0, as ``h.clamp(min=0)`` has it.
+
+    ``jax.nn.relu`` and ``torch.nn.ReLU`` have 0 there, ``jnp.maximum`` ½.
+
+    >>> jax.grad(clamp)(0.0), jax.grad(jax.nn.relu)(0.0)
+    (Array(1., dtype=float32, weak_type=True), Array(0., dtype=float32, weak_type=True))
+    """
+    return jnp.where(h < 0, jnp.zeros_like(h), h)
+
+
+def normal(key: Key[Array, ""], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Arrays of the given shapes, each value N(0, 1), like ``torch.randn``.
+
+    >>> {name: w.shape for name, w in normal(jax.random.key(0), {"w1": (3, 2), "a": ()}).items()}
+    {'w1': (3, 2), 'a': ()}
+    """
+    return _cut(jax.random.normal(key, (_total(shapes),)), shapes)
+
+
+def linear(key: Key[Array, ""], sizes: tuple[int, ...]) -> dict[str, Array]:
+    """Weights and biases of a stack of linear layers, drawn as ``torch.nn.Linear`` does.
+
+    Both are uniform between ±1/√in. (``he_uniform`` and ``lecun_normal``, JAX's
+    usual choices, are other distributions.)
+
+    Args:
+        key: a JAX random key.
+        sizes: the widths, from the inputs to the outputs: ``len(sizes) - 1`` layers.
+
+    Returns:
+        ``{"w1": (in, hidden), "b1": (hidden,), "w2": (hidden, out), ...}``.
+    """
+    bounds, shapes = {}, {}
+    for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes), start=1):
+        shapes |= {f"w{layer}": (fan_in, fan_out), f"b{layer}": (fan_out,)}
+        bounds |= dict.fromkeys((f"w{layer}", f"b{layer}"), 1 / math.sqrt(fan_in))
+    draw = _cut(jax.random.uniform(key, (_total(shapes),), minval=-1.0, maxval=1.0), shapes)
+    return {name: bounds[name] * value for name, value in draw.items()}
+
+
+def _total(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def _cut(values: Float[Array, " total"], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    ends = list(itertools.accumulate(math.prod(shape) for shape in shapes.values()))
+    starts = [0, *ends[:-1]]
+    return {
+        name: values[start:end].reshape(shape)
+        for (name, shape), start, end in zip(shapes.items(), starts, ends, strict=True)
+    }
