@@ -1,0 +1,63 @@
+"""A polynomial: y = a + b x + c x² + d x³, or any other degree up to 25.
+
+Source: "PyTorch learning notes 5", sections 2 to 4 and 8.
+"""
+
+from __future__ import annotations
+
+import string
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+
+from funcnn.layers import normal
+from funcnn.losses import sum_squared_error
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Key
+
+__all__ = ["apply", "formula", "init", "value_and_grad"]
+
+
+def init(key: Key[Array, ""], *, degree: int = 3) -> dict[str, Array]:
+    """``{"a": (), "b": (), …}``: a letter for each power of x, each value N(0, 1)."""
+    return normal(key, dict.fromkeys(string.ascii_lowercase[: degree + 1], ()))
+
+
+def apply(params: dict[str, Array], x: Float[Array, " samples"]) -> Float[Array, " samples"]:
+    """The polynomial at each x."""
+    return sum(
+        (params[letter] * x**power for power, letter in enumerate(sorted(params))),
+        start=jnp.zeros_like(x),
+    )
+
+
+def value_and_grad(
+    params: dict[str, Array], x: Float[Array, " samples"], y: Float[Array, " samples"]
+) -> tuple[Float[Array, ""], dict[str, Array]]:
+    """The sum of squared errors and its gradient, derived by hand.
+
+    A drop-in for ``jax.value_and_grad`` of the loss of :func:`apply`: the
+    prediction's derivative by the coefficient of xᵏ is xᵏ.
+    """
+    y_pred = apply(params, x)
+    loss = sum_squared_error(y_pred, y)
+
+    grad_y_pred = 2 * (y_pred - y)
+    gradient = {
+        letter: jnp.vdot(grad_y_pred, x**power) for power, letter in enumerate(sorted(params))
+    }
+    return loss, gradient
+
+
+def formula(params: dict[str, Array]) -> str:
+    """The fitted polynomial as the seed prints it.
+
+    >>> formula({"a": 1.0, "b": 2.0, "c": 3.0, "d": -4.0})
+    'y = 1.0 + 2.0 x + 3.0 x^2 + -4.0 x^3'
+    """
+    powers = ["", " x", *(f" x^{power}" for power in range(2, len(params)))]
+    terms = [
+        f"{float(params[letter])}{x}" for letter, x in zip(sorted(params), powers, strict=True)
+    ]
+    return f"y = {' + '.join(terms)}"

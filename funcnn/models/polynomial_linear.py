@@ -1,0 +1,43 @@
+"""The polynomial as one linear layer on (x, x², x³): ``nn.Linear(3, 1)`` and ``Flatten(0, 1)``.
+
+Source: "PyTorch learning notes 5", sections 6 and 7.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+import numpy as np
+
+from funcnn.layers import linear
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Key
+
+__all__ = ["apply", "formula", "init"]
+
+
+def init(key: Key[Array, ""], *, degree: int = 3) -> dict[str, Array]:
+    """``{"w": (degree, 1), "b": (1,)}``, ``nn.Linear``'s initial values."""
+    params = linear(key, (degree, 1))
+    return {"w": params["w1"], "b": params["b1"]}
+
+
+def apply(params: dict[str, Array], x: Float[Array, " samples"]) -> Float[Array, " samples"]:
+    """The polynomial at each x."""
+    degree = params["w"].shape[0]
+    powers = jnp.stack([x**power for power in range(1, degree + 1)], axis=1)
+    return (powers @ params["w"] + params["b"][None]).ravel()
+
+
+def formula(params: dict[str, Array]) -> str:
+    """The fitted polynomial as the seed prints it.
+
+    >>> formula({"w": jnp.array([[2.0], [3.0]]), "b": jnp.array([1.0])})
+    'y = 1.0 + 2.0 x + 3.0 x^2'
+    """
+    weights, (bias,) = np.asarray(params["w"])[:, 0], np.asarray(params["b"])
+    powers = ["x", *(f"x^{power}" for power in range(2, len(weights) + 1))]
+    terms = [f"{float(weight)} {x}" for weight, x in zip(weights, powers, strict=True)]
+    return f"y = {' + '.join([str(float(bias)), *terms])}"
