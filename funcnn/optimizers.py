@@ -1,0 +1,268 @@
+"""PyTorch's optimizers over optax: the meaning and the defaults of ``torch.optim``.
+
+Each function returns an ``optax.GradientTransformation`` whose numbers live in
+its state (``optax.inject_hyperparams``). Its ``update`` is one and the same
+function whatever the numbers, so another learning rate compiles nothing again,
+and ``jax.vmap`` over the numbers is a sweep.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from funcnn import checks
+from funcnn.core import ArgumentError
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+    Number: TypeAlias = float | Float[Array, ""]
+    LearningRate: TypeAlias = Number | Callable[[Any], Any]
+
+__all__ = ["OPTIMIZERS", "adam", "adamw", "momentum", "rmsprop", "sgd"]
+
+
+def sgd(
+    learning_rate: LearningRate = 1e-3,
+    *,
+    momentum: Number = 0.0,
+    dampening: Number = 0.0,
+    weight_decay: Number = 0.0,
+    nesterov: bool = False,
+) -> optax.GradientTransformation:
+    """Stochastic gradient descent, ``torch.optim.SGD``.
+
+    Args:
+        learning_rate: a positive number, or a schedule from step to number.
+        momentum: the share of the last move that is kept, 0 for none.
+        dampening: for PyTorch's signature; anything but 0 is refused.
+        weight_decay: λ of an L2 penalty, λ·params added to the gradient.
+        nesterov: whether the move looks ahead by the momentum.
+
+    Returns:
+        An ``optax.GradientTransformation``.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for a number out of its range.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
+    """
+    if _used(checks.number("dampening", dampening)) is not None:
+        raise ArgumentError(
+            f"dampening={dampening}: optax.trace has none; divide the learning rate instead, "
+            f"or keep dampening=0"
+        )
+    checks.number("momentum", momentum)
+    if nesterov and _used(momentum) is None:
+        raise ArgumentError("nesterov=True needs a momentum above 0")
+    return _with_numbers(
+        _sgd,
+        {"nesterov": nesterov},
+        learning_rate=_rate(learning_rate),
+        momentum=_used(momentum),
+        weight_decay=_used(checks.number("weight_decay", weight_decay)),
+    )
+
+
+def momentum(
+    learning_rate: LearningRate = 1e-3,
+    *,
+    momentum: Number = 0.9,
+    weight_decay: Number = 0.0,
+    nesterov: bool = False,
+) -> optax.GradientTransformation:
+    """:func:`sgd` with a momentum of 0.9, the seeds' value."""
+    return sgd(learning_rate, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
+
+
+def rmsprop(
+    learning_rate: LearningRate = 1e-2,
+    *,
+    alpha: Number = 0.99,
+    eps: Number = 1e-8,
+    weight_decay: Number = 0.0,
+    momentum: Number = 0.0,
+    centered: bool = False,
+) -> optax.GradientTransformation:
+    """RMSprop as ``torch.optim.RMSprop`` has it: g / (√v + ε).
+
+    optax's own defaults differ: its decay is 0.9, its ε stands under the root,
+    and its momentum comes after the learning rate (the same while the rate is
+    constant).
+
+    Args:
+        learning_rate: a positive number, or a schedule from step to number.
+        alpha: the share of the running mean of squares that is kept, below 1.
+        eps: ε, added to the root.
+        weight_decay: λ of an L2 penalty, λ·params added to the gradient.
+        momentum: the share of the last move that is kept, 0 for none.
+        centered: whether v is the variance, not the mean of squares.
+
+    Returns:
+        An ``optax.GradientTransformation``.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for a number out of its range.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
+    """
+    return _with_numbers(
+        _rmsprop,
+        {"centered": centered},
+        learning_rate=_rate(learning_rate),
+        alpha=checks.number("alpha", alpha, below=1),
+        eps=checks.number("eps", eps),
+        weight_decay=_used(checks.number("weight_decay", weight_decay)),
+        momentum=_used(checks.number("momentum", momentum)),
+    )
+
+
+def adam(
+    learning_rate: LearningRate = 1e-3,
+    *,
+    beta1: Number = 0.9,
+    beta2: Number = 0.999,
+    eps: Number = 1e-8,
+    weight_decay: Number = 0.0,
+) -> optax.GradientTransformation:
+    """Adam, ``torch.optim.Adam``.
+
+    Args:
+        learning_rate: a positive number, or a schedule from step to number.
+        beta1: the share of the running mean of gradients that is kept, below 1.
+        beta2: the share of the running mean of squares that is kept, below 1.
+        eps: ε, added to the root.
+        weight_decay: λ of an L2 penalty, λ·params added to the gradient.
+
+    Returns:
+        An ``optax.GradientTransformation``.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for a number out of its range.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
+    """
+    return _with_numbers(
+        _adam,
+        {},
+        learning_rate=_rate(learning_rate),
+        beta1=checks.number("beta1", beta1, below=1),
+        beta2=checks.number("beta2", beta2, below=1),
+        eps=checks.number("eps", eps),
+        weight_decay=_used(checks.number("weight_decay", weight_decay)),
+    )
+
+
+def adamw(
+    learning_rate: LearningRate = 1e-3,
+    *,
+    beta1: Number = 0.9,
+    beta2: Number = 0.999,
+    eps: Number = 1e-8,
+    weight_decay: Number = 1e-2,
+) -> optax.GradientTransformation:
+    """Adam with a weight decay apart from the gradient, ``torch.optim.AdamW``.
+
+    Args, Returns and Raises as for :func:`adam`, but that ``weight_decay``
+    shrinks the params by ``learning_rate * weight_decay`` a step.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
+    """
+    return _with_numbers(
+        _adamw,
+        {},
+        learning_rate=_rate(learning_rate),
+        beta1=checks.number("beta1", beta1, below=1),
+        beta2=checks.number("beta2", beta2, below=1),
+        eps=checks.number("eps", eps),
+        weight_decay=checks.number("weight_decay", weight_decay),
+    )
+
+
+OPTIMIZERS = {function.__name__: function for function in (sgd, momentum, rmsprop, adam, adamw)}
+
+
+def _sgd(learning_rate: Any, momentum: Any, weight_decay: Any, nesterov: bool) -> Any:
+    return optax.chain(
+        _l2(weight_decay),
+        _trace(momentum, nesterov),
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+def _rmsprop(
+    learning_rate: Any, alpha: Any, eps: Any, weight_decay: Any, momentum: Any, centered: bool
+) -> Any:
+    scale = optax.scale_by_stddev if centered else optax.scale_by_rms
+    return optax.chain(
+        _l2(weight_decay),
+        scale(decay=alpha, eps=eps, eps_in_sqrt=False),
+        _trace(momentum),
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+def _adam(learning_rate: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any) -> Any:
+    return optax.chain(
+        _l2(weight_decay),
+        optax.scale_by_adam(b1=beta1, b2=beta2, eps=eps),
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+def _adamw(learning_rate: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any) -> Any:
+    return optax.adamw(learning_rate, b1=beta1, b2=beta2, eps=eps, weight_decay=weight_decay)
+
+
+def _l2(weight_decay: Any) -> optax.GradientTransformation:
+    return optax.identity() if weight_decay is None else optax.add_decayed_weights(weight_decay)
+
+
+def _trace(momentum: Any, nesterov: bool = False) -> optax.GradientTransformation:
+    return optax.identity() if momentum is None else optax.trace(momentum, nesterov)
+
+
+def _rate(learning_rate: LearningRate) -> LearningRate:
+    if callable(learning_rate):
+        return learning_rate
+    return checks.number("learning_rate", learning_rate, positive=True)
+
+
+def _used(value: Number) -> Number | None:
+    """None for a plain 0, which leaves the whole transformation out."""
+    return None if isinstance(value, (int, float)) and value == 0 else value
+
+
+def _with_numbers(
+    factory: Callable[..., Any], static: dict[str, bool], **hyperparameters: Any
+) -> optax.GradientTransformation:
+    schedules = {name: value for name, value in hyperparameters.items() if callable(value)}
+    absent = {name: None for name, value in hyperparameters.items() if value is None}
+    fixed = static | schedules | absent
+    numbers = {name: value for name, value in hyperparameters.items() if name not in fixed}
+    template = _template(factory, tuple(fixed.items()), tuple(numbers))
+
+    def init(params: optax.Params) -> Any:
+        state: Any = template.init(params)
+        dtype = optax.tree.dtype(params, "highest")
+        values = {name: jnp.asarray(value, dtype) for name, value in numbers.items()}
+        return state._replace(hyperparams=state.hyperparams | values)
+
+    return optax.GradientTransformationExtraArgs(init, template.update)
+
+
+@functools.lru_cache(maxsize=256)
+def _template(
+    factory: Callable[..., Any], fixed: tuple[tuple[str, Any], ...], numbers: tuple[str, ...]
+) -> optax.GradientTransformation:
+    """The transformation but for its numbers, which ``init`` leaves at zero."""
+    transformation = optax.inject_hyperparams(factory)(**dict(fixed), **dict.fromkeys(numbers, 0.0))
+    return optax.GradientTransformationExtraArgs(
+        jax.jit(transformation.init), transformation.update
+    )
