@@ -1,0 +1,185 @@
+"""What may be passed as data, turned into (x, y); and the seeds' own data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from funcnn.core import ArgumentError, ArgumentTypeError
+from funcnn.files import read_csv, read_npz
+from funcnn.losses import LOSSES, cross_entropy
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from funcnn.core import Loss
+
+__all__ = ["as_array", "gaussian", "load", "prepare_inputs", "prepare_targets", "sine"]
+
+
+def gaussian(
+    in_features: int, samples: int = 64, out_features: int = 10
+) -> tuple[Float[np.ndarray, "samples inputs"], Float[np.ndarray, "samples outputs"]]:
+    """The seeds' random data: x and y N(0, 1), the same at every call."""
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((samples, in_features))
+    return x, generator.standard_normal((samples, out_features))
+
+
+def sine(
+    samples: int = 2000,
+) -> tuple[Float[np.ndarray, " samples"], Float[np.ndarray, " samples"]]:
+    """The seeds' curve: x from −π to π, in radians, and y = sin x."""
+    x = np.linspace(-np.pi, np.pi, samples)
+    return x, np.sin(x)
+
+
+def load(data: Any, target: str | Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """X and y as NumPy arrays of the run's own: a later change to the data changes no run.
+
+    Args:
+        data: a pair ``(x, y)`` of NumPy, JAX, PyTorch or pandas objects (or
+            lists), or the path of a ``.npz`` file that holds arrays ``x`` and
+            ``y``, or of a ``.csv`` file with a header.
+        target: for a ``.csv``, the name or names of the columns that make y.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for data that are empty, of different
+            lengths, not numbers, or not finite, with the place.
+    """
+    if isinstance(data, (str, os.PathLike)):
+        x, y = _read(Path(data), target)
+    elif target is not None:
+        raise ArgumentError(f"target={target!r} names columns of a .csv; the data are arrays")
+    elif isinstance(data, (tuple, list)) and len(data) == 2:
+        x, y = data
+    else:
+        raise ArgumentTypeError(
+            f"data must be a pair (x, y) or the path of a .npz or .csv file, not {type(data)}"
+        )
+    x, y = as_array("x", x), as_array("y", y)
+    if len(x) != len(y):
+        raise ArgumentError(f"x holds {len(x)} samples and y {len(y)}")
+    return x, y
+
+
+def prepare_inputs(x: np.ndarray, axes: int | None, dtype: str) -> np.ndarray:
+    """X as a model takes it.
+
+    Args:
+        x: (samples,), (samples, features), or whatever a user's model takes.
+        axes: ``Model.input_axes``. 2: a one-dimensional x is given a second axis
+            of length 1. 1: a second axis of length 1 is taken away. None: x stays
+            as it is, whole numbers included.
+        dtype: the run's dtype.
+    """
+    if axes is None:
+        return _cast("x", x, dtype) if _is_float(x) else _whole("x", x)
+    return _cast("x", _with_axes("x", x, axes), dtype)
+
+
+def prepare_targets(y: np.ndarray, axes: int | None, loss: Loss, dtype: str) -> np.ndarray:
+    """Y as a loss takes it.
+
+    Args:
+        y: (samples,) or (samples, outputs); classes for ``cross_entropy``.
+        axes: as for :func:`prepare_inputs`; ``cross_entropy`` takes classes with
+            one axis, whatever the model.
+        loss: the run's loss. funcnn's own take no whole numbers for y, but for
+            ``cross_entropy``, which takes nothing else.
+        dtype: the run's dtype.
+    """
+    if loss is cross_entropy:
+        classes = _whole("y", _with_axes("y", y, 1))
+        if classes.min() < 0:
+            raise ArgumentError(f"y holds the class {classes.min()}; classes count from 0")
+        return classes
+    if axes is not None:
+        y = _with_axes("y", y, axes)
+    if _is_float(y):
+        return _cast("y", y, dtype)
+    if loss in LOSSES.values():
+        raise ArgumentTypeError(
+            f"y is of {y.dtype}; {getattr(loss, '__name__', 'the loss')} takes floats: "
+            f"pass y.astype('{dtype}')"
+        )
+    return _whole("y", y)
+
+
+def _read(path: Path, target: str | Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
+    if path.suffix == ".csv":
+        return read_csv(path, target)
+    if path.suffix != ".npz":
+        raise ArgumentError(f"data={str(path)!r} must end in .npz or .csv")
+    if target is not None:
+        raise ArgumentError(f"target={target!r} names columns of a .csv; {path} holds arrays x, y")
+    arrays = read_npz(path)
+    if not {"x", "y"} <= arrays.keys():
+        raise ArgumentError(f"{path} must hold arrays x and y; it holds {', '.join(arrays)}")
+    return arrays["x"], arrays["y"]
+
+
+def as_array(name: str, value: Any) -> np.ndarray:
+    """A private copy, checked to be real, finite and not empty."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise ArgumentTypeError(f"{name} is a masked array: fill it or drop its masked samples")
+    if hasattr(value, "detach"):  # a PyTorch tensor, perhaps on a GPU or on the tape
+        value = value.detach().cpu()
+    elif hasattr(value, "to_numpy"):  # pandas
+        value = value.to_numpy()
+    try:
+        array = np.array(value, copy=True)
+    except (TypeError, ValueError) as error:
+        raise ArgumentTypeError(f"{name} is no array: {error}") from error
+    if not (array.dtype == bool or _is_float(array) or jnp.issubdtype(array.dtype, jnp.integer)):
+        raise ArgumentTypeError(f"{name} must hold real numbers, not {array.dtype}")
+    if array.ndim == 0:
+        raise ArgumentTypeError(f"{name} is a single value; its first axis must be the samples")
+    if array.size == 0:
+        raise ArgumentError(f"{name} is empty: its shape is {array.shape}")
+    _require_finite(name, array, "not finite")
+    return array
+
+
+def _with_axes(name: str, array: np.ndarray, axes: int) -> np.ndarray:
+    if axes == 2 and array.ndim == 1:
+        return array[:, None]
+    if axes == 1 and array.ndim == 2 and array.shape[1] == 1:
+        return array[:, 0]
+    if array.ndim != axes:
+        wanted = "(samples,)" if axes == 1 else "(samples, columns)"
+        raise ArgumentError(f"{name} has shape {array.shape}; {wanted} is needed")
+    return array
+
+
+def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    _require_finite(name, cast, f"too large for {dtype}")
+    return cast
+
+
+def _whole(name: str, array: np.ndarray) -> np.ndarray:
+    """Whole numbers, however stored, as int32: what JAX counts with."""
+    with np.errstate(invalid="ignore"):
+        whole = array.astype(np.int32)
+    if not np.array_equal(whole, array):
+        raise ArgumentTypeError(f"{name} must hold whole numbers below 2**31; it is {array.dtype}")
+    return whole
+
+
+def _require_finite(name: str, array: np.ndarray, problem: str) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        row, *rest = (int(index) for index in np.argwhere(~finite)[0])
+        place = f"row {row}" + "".join(f", column {column}" for column in rest)
+        raise ArgumentError(f"{name} is {problem} at {place}")
+
+
+def _is_float(array: np.ndarray) -> bool:
+    return bool(jnp.issubdtype(array.dtype, jnp.floating))
