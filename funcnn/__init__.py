@@ -1,0 +1,39 @@
+"""Small networks trained as pure JAX functions, with the losses that PyTorch gives."""
+
+from funcnn import experiments, losses, models, optimizers
+from funcnn.core import (
+    ArgumentError,
+    ArgumentTypeError,
+    DivergenceError,
+    MissingExtraError,
+    Model,
+    TrainingInterrupted,
+    TrainState,
+)
+from funcnn.fitting import fit, make_update, start
+from funcnn.results import TrainResult
+from funcnn.training import train
+from funcnn.weights import load_params, save_params
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArgumentError",
+    "ArgumentTypeError",
+    "DivergenceError",
+    "MissingExtraError",
+    "Model",
+    "TrainResult",
+    "TrainState",
+    "TrainingInterrupted",
+    "experiments",
+    "fit",
+    "load_params",
+    "losses",
+    "make_update",
+    "models",
+    "optimizers",
+    "save_params",
+    "start",
+    "train",
+]

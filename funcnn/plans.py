@@ -1,0 +1,254 @@
+"""What was asked of ``train``, checked and completed before anything compiles."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+from funcnn import checks, models
+from funcnn.core import ArgumentError, ArgumentTypeError, Model, TrainState
+from funcnn.data import load, prepare_inputs, prepare_targets
+from funcnn.experiments import OF_MODEL, Experiment
+from funcnn.fitting import compiled, make_update, start
+from funcnn.losses import LOSSES, cross_entropy
+from funcnn.optimizers import OPTIMIZERS
+from funcnn.precision import check_dtype, numerics
+from funcnn.randomness import initial_key, run_key
+
+if TYPE_CHECKING:
+    from funcnn.core import Loss, Params, Update
+
+__all__ = ["Plan", "make_plan"]
+
+
+class Plan(NamedTuple):
+    """A run that is known to make sense.
+
+    Attributes:
+        model: the model, its sizes settled.
+        optimizer: the optimizer, its numbers settled.
+        update: the step to repeat.
+        params: where to start; None to draw the model's initial values.
+        data: (x, y), NumPy arrays of the run's own.
+        steps: how many updates to make.
+        dtype: the run's arithmetic.
+        seed: what the random numbers follow from.
+    """
+
+    model: Model
+    optimizer: optax.GradientTransformation
+    update: Update
+    params: Params | None
+    data: tuple[np.ndarray, np.ndarray]
+    steps: int
+    dtype: str
+    seed: int
+
+
+def make_plan(
+    model: str | Model | tuple[Callable[..., Any], Callable[..., Any]],
+    data: Any,
+    *,
+    target: str | Sequence[str] | None,
+    params: Params | None,
+    sizes: dict[str, Any],
+    loss: str | Loss | None,
+    optimizer: str | optax.GradientTransformation | None,
+    learning_rate: Any,
+    hyperparameters: dict[str, Any],
+    gradient: str,
+    steps: int | None,
+    batch_size: int | None,
+    dtype: Any,
+    seed: int,
+) -> Plan:
+    """Everything that ``train`` documents of these arguments.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for whatever cannot be trained.
+    """
+    dtype = check_dtype(dtype)
+    initial_key(seed)
+    own = _own_experiment(model)
+    chosen_loss = _loss(loss, own)
+    chosen_optimizer = _optimizer(optimizer, learning_rate, hyperparameters, own)
+    steps = checks.integer("steps", _or_own(steps, own, "steps"), at_least=1, below=2**31)
+
+    if data is None and own is None:
+        raise ArgumentError("data=None: a model of your own has no data of its own; pass (x, y)")
+    if data is None and target is not None:
+        raise ArgumentError(f"target={target!r} names columns of a .csv; no data were given")
+    x, y = own.data() if data is None and own is not None else load(data, target)
+    axes = _input_axes(model)
+    x = prepare_inputs(x, axes, dtype)
+    y = prepare_targets(y, axes, chosen_loss, dtype)
+    chosen_model = _model(model, sizes, x, y, chosen_loss)
+    if batch_size is not None and batch_size > len(x):
+        raise ArgumentError(f"batch_size={batch_size} is more than the {len(x)} samples")
+    update = make_update(
+        chosen_model, chosen_loss, chosen_optimizer, gradient=gradient, batch_size=batch_size
+    )
+    with numerics(dtype):
+        shapes = jax.eval_shape(compiled(chosen_model.init), initial_key(seed))
+        _require_float_leaves(shapes, dtype)
+        if params is not None:
+            params = _matching(params, shapes)
+        state = jax.eval_shape(
+            lambda params: start(params, chosen_optimizer, run_key(seed)), shapes
+        )
+        _require_steady(update, state, (x, y))
+        if chosen_loss is cross_entropy:
+            _require_known_classes(chosen_model, shapes, x, y)
+    return Plan(chosen_model, chosen_optimizer, update, params, (x, y), steps, dtype, seed)
+
+
+def _own_experiment(model: Any) -> Experiment | None:
+    if isinstance(model, str):
+        return OF_MODEL[checks.choice("model", model, OF_MODEL)]
+    if isinstance(model, tuple) and len(model) >= 2 and callable(model[0]) and callable(model[1]):
+        return None
+    raise ArgumentTypeError(
+        f"model must be a name ({', '.join(OF_MODEL)}), a funcnn.Model, or a pair "
+        f"(init, apply), not {model!r}"
+    )
+
+
+def _input_axes(model: Any) -> int | None:
+    if isinstance(model, str):
+        return models.make(model).input_axes
+    return model.input_axes if isinstance(model, Model) else None
+
+
+def _model(model: Any, sizes: dict[str, Any], x: np.ndarray, y: np.ndarray, loss: Loss) -> Model:
+    sizes = {name: size for name, size in sizes.items() if size is not None}
+    if not isinstance(model, str):
+        if sizes:
+            raise ArgumentError(
+                f"{', '.join(sizes)}: the sizes of a model of your own are its own affair"
+            )
+        return model if isinstance(model, Model) else Model(*model)
+    accepted = models.sizes_of(model)
+    for name in sizes:
+        if name not in accepted:
+            others = [other for other in accepted if other in ("hidden", "degree")]
+            hint = f"it takes {', '.join(others)}" if others else "it has no sizes to set"
+            raise ArgumentError(f"model={model!r} has no {name}; {hint}")
+    if "in_features" in accepted:
+        outputs = int(y.max()) + 1 if loss is cross_entropy else y.shape[1]
+        sizes |= {"in_features": x.shape[1], "out_features": outputs}
+    return models.make(model, **sizes)
+
+
+def _loss(loss: Any, own: Experiment | None) -> Any:
+    if loss is None:
+        loss = "sum_squared_error" if own is None else own.loss
+    return loss if callable(loss) else LOSSES[checks.choice("loss", loss, LOSSES)]
+
+
+def _optimizer(
+    optimizer: Any, learning_rate: Any, hyperparameters: dict[str, Any], own: Experiment | None
+) -> optax.GradientTransformation:
+    if isinstance(optimizer, optax.GradientTransformation):
+        given = [*(["learning_rate"] if learning_rate is not None else []), *hyperparameters]
+        if given:
+            raise ArgumentError(
+                f"{', '.join(given)}: an optax transformation has its own; "
+                f"pass the optimizer's name to set them here"
+            )
+        return optimizer
+    if optimizer is None:
+        optimizer = "adam" if own is None else own.optimizer
+    if not isinstance(optimizer, str):
+        raise ArgumentTypeError(
+            f"optimizer must be a name ({', '.join(OPTIMIZERS)}) or an "
+            f"optax.GradientTransformation, not {optimizer!r}"
+        )
+    make = OPTIMIZERS[checks.choice("optimizer", optimizer, OPTIMIZERS)]
+    checks.keywords(make, hyperparameters, inspect.signature(make).parameters)
+    if learning_rate is not None:
+        hyperparameters = {"learning_rate": learning_rate} | hyperparameters
+    elif own is not None and own.optimizer == optimizer:
+        hyperparameters = {"learning_rate": own.learning_rate} | hyperparameters
+    return make(**hyperparameters)
+
+
+def _or_own(value: Any, own: Experiment | None, name: str) -> Any:
+    if value is not None:
+        return value
+    if own is None:
+        raise ArgumentTypeError(f"{name}= is needed to train a model of your own")
+    return getattr(own, name)
+
+
+def _require_float_leaves(shapes: Params, dtype: str) -> None:
+    leaves = jax.tree.leaves_with_path(shapes)
+    if not leaves:
+        raise ArgumentError("the model's init gives no parameters")
+    for path, leaf in leaves:
+        if leaf.dtype != dtype:
+            raise ArgumentTypeError(
+                f"the model's init gives {_named(path)} as {leaf.dtype}; the run is in {dtype}"
+            )
+
+
+def _matching(params: Params, shapes: Params) -> Params:
+    """A private copy of params, where their tree, shapes and dtypes are the model's."""
+    wanted = {_named(path): leaf for path, leaf in jax.tree.leaves_with_path(shapes)}
+    given = {_named(path): leaf for path, leaf in jax.tree.leaves_with_path(params)}
+    if jax.tree.structure(params) != jax.tree.structure(shapes):
+        missing = [name for name in wanted if name not in given]
+        unknown = [
+            f"{name} (did you mean {''.join(near)}?)" if near else name
+            for name in given
+            if name not in wanted
+            for near in [difflib.get_close_matches(name, missing, n=1)]
+        ]
+        raise ArgumentError(
+            f"params are another tree: missing {', '.join(missing) or 'none'}, "
+            f"unknown {', '.join(unknown) or 'none'}; the model has {', '.join(wanted)}"
+        )
+    copies = {}
+    for name, leaf in given.items():
+        array, want = np.array(leaf), wanted[name]
+        if isinstance(leaf, (float, int)) and not isinstance(leaf, bool):
+            array = array.astype(want.dtype)
+        if array.shape != want.shape or array.dtype != want.dtype:
+            raise ArgumentError(
+                f"{name} is {array.dtype}{array.shape}; the model has {want.dtype}{want.shape}"
+            )
+        if not np.isfinite(array).all():
+            raise ArgumentError(f"{name} is not finite")
+        copies[name] = array
+    return jax.tree.unflatten(jax.tree.structure(shapes), list(copies.values()))
+
+
+def _require_steady(update: Update, state: TrainState, data: Any) -> None:
+    """One update gives a state of the same shapes and dtypes, as a loop needs."""
+    after, _ = jax.eval_shape(update, state, data)
+    if jax.tree.structure(after) != jax.tree.structure(state):
+        raise ArgumentError("an update changes the structure of the params or optimizer state")
+    for (path, old), new in zip(
+        jax.tree.leaves_with_path(state), jax.tree.leaves(after), strict=True
+    ):
+        if (old.shape, old.dtype) != (new.shape, new.dtype):
+            raise ArgumentError(
+                f"an update turns state{jax.tree_util.keystr(path)} from {old.dtype}{old.shape} "
+                f"into {new.dtype}{new.shape}"
+            )
+
+
+def _require_known_classes(model: Model, params: Params, x: np.ndarray, y: np.ndarray) -> None:
+    key = (initial_key(0),) if model.stochastic else ()
+    classes = jax.eval_shape(compiled(model.apply), params, x, *key).shape[-1]
+    if y.max() >= classes:
+        raise ArgumentError(f"y holds the class {y.max()}; the model knows 0 to {classes - 1}")
+
+
+def _named(path: Any) -> str:
+    return f"params{jax.tree_util.keystr(path)}"
