@@ -1,0 +1,5 @@
+"""``python -m funcnn``: the command line."""
+
+from funcnn.cli import main
+
+main()

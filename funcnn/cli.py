@@ -1,0 +1,193 @@
+"""The command line: ``funcnn train mlp``.
+
+Exit codes: 0; 1 where a run diverges; 2 for bad input, with one line on stderr;
+130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+import funcnn
+from funcnn.experiments import OF_MODEL
+from funcnn.reporting import logged_steps
+from funcnn.weights import check_destination
+
+if TYPE_CHECKING:
+    from funcnn.results import TrainResult
+
+__all__ = ["main"]
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    try:
+        commands.main(prog_name="funcnn", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        _exit(2, error.format_message())
+    except (funcnn.ArgumentError, funcnn.MissingExtraError) as error:
+        _exit(2, str(error))
+    except funcnn.DivergenceError as error:
+        _exit(1, str(error))
+    except (KeyboardInterrupt, click.Abort):
+        _exit(130, "interrupted")
+    except BrokenPipeError:
+        # The reader of stdout has left; Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(funcnn.__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def commands(context: click.Context) -> None:
+    """Train small networks as pure JAX functions, with the losses that PyTorch gives."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@commands.command()
+def models() -> None:
+    """List the models that can be trained by name."""
+    for name, module in funcnn.models.MODELS.items():
+        own = OF_MODEL[name]
+        click.echo(f"{name}: {(module.__doc__ or '').splitlines()[0]}")
+        click.echo(f"    {own.steps} steps of {own.optimizer} at {own.learning_rate:g}")
+
+
+@commands.command()
+@click.argument("model")
+@click.option("--data", metavar="FILE", help="A .npz (arrays x, y) or .csv file.")
+@click.option("--target", metavar="NAME", multiple=True, help="A .csv column to predict.")
+@click.option("--hidden", metavar="N[,N...]", help="Widths of the hidden layers.")
+@click.option("--degree", type=int, help="Degree of a polynomial.")
+@click.option("--loss", help="sum_squared_error, mean_squared_error or cross_entropy.")
+@click.option("--optimizer", help="sgd, momentum, rmsprop, adam or adamw.")
+@click.option("--learning-rate", type=float, help="Step size.")
+@click.option("--set", "settings", metavar="NAME=NUMBER", multiple=True,
+              help="A further number of the optimizer, such as momentum=0.9.")  # fmt: skip
+@click.option("--gradient", default="autodiff", help="autodiff, or manual: derived by hand.")
+@click.option("--steps", type=int, help="Number of updates.")
+@click.option("--batch-size", type=int, help="Samples in a step; all without it.")
+@click.option("--dtype", default="float32", help="float32 or float64.")
+@click.option("--seed", type=int, default=0, help="What the random numbers follow from.")
+@click.option("--log-every", type=int, help="Steps between printed losses.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--save", metavar="FILE", help="Write the weights: .npz or .safetensors.")
+def train(
+    model: str,
+    target: tuple[str, ...],
+    hidden: str | None,
+    settings: tuple[str, ...],
+    log_every: int | None,
+    as_json: bool,
+    save: str | None,
+    **arguments: Any,
+) -> None:
+    """Train MODEL ("funcnn models" lists them), on the tutorials' data or on yours.
+
+    What is not given is as in the tutorial that the model comes from.
+    """
+    if save is not None:
+        check_destination(save)
+    logged = _logged(model, arguments["steps"], log_every)
+    interrupted = False
+    try:
+        result = funcnn.train(
+            model,
+            target=target[0] if len(target) == 1 else target or None,
+            hidden=None if hidden is None else _widths(hidden),
+            log_every=None if as_json else logged,
+            **(arguments | _hyperparameters(settings)),
+        )
+    except funcnn.TrainingInterrupted as stop:
+        result, interrupted = stop.result, True
+    if save is not None:
+        result.save(save)
+    if as_json:
+        facts = {"model": model, "seed": arguments["seed"], "interrupted": interrupted}
+        click.echo(json.dumps(facts | _summary(result, logged, save)))
+    else:
+        _print_end(result, save)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _logged(model: str, steps: int | None, log_every: int | None) -> range:
+    """The steps to print: as asked, or those that the model's tutorial prints."""
+    own = OF_MODEL.get(model)
+    if own is None:  # An unknown model, which train will refuse.
+        return range(0)
+    steps = own.steps if steps is None else steps
+    if log_every is not None:
+        return logged_steps(log_every, steps)
+    return range(own.printed.start, steps, own.printed.step)
+
+
+def _summary(result: TrainResult, logged: range, saved: str | None) -> dict[str, Any]:
+    import jax
+
+    losses = result.losses
+    return {
+        "dtype": result.dtype,
+        "steps": len(losses),
+        "first_loss": float(losses[0]) if len(losses) else None,
+        "last_loss": float(losses[-1]) if len(losses) else None,
+        "losses": [[step, float(losses[step])] for step in logged if step < len(losses)],
+        "formula": result.formula,
+        "compile_seconds": result.compile_seconds,
+        "run_seconds": result.run_seconds,
+        "microseconds_per_step": result.microseconds_per_step if len(losses) else None,
+        "saved": saved,
+        "device": jax.devices()[0].device_kind,
+        "versions": {"funcnn": funcnn.__version__, "jax": jax.__version__},
+    }
+
+
+def _print_end(result: TrainResult, saved: str | None) -> None:
+    steps = len(result.losses)
+    if result.formula is not None:
+        click.echo(f"Result: {result.formula}")
+    if steps:
+        click.echo(f"Loss: {float(result.losses[0])} -> {float(result.losses[-1])}")
+    pace = f", {result.microseconds_per_step:.3g} µs a step" if steps else ""
+    click.echo(
+        f"Time: {result.compile_seconds:.2f} s to compile, "
+        f"{result.run_seconds:.2f} s for {steps} steps{pace}"
+    )
+    if saved is not None:
+        click.echo(f"Weights: {saved}")
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(width) for width in text.split(","))
+    except ValueError:
+        raise funcnn.ArgumentError(f"--hidden {text} must be one or more whole numbers") from None
+
+
+def _hyperparameters(settings: tuple[str, ...]) -> dict[str, Any]:
+    taken = inspect.signature(funcnn.train).parameters
+    numbers: dict[str, Any] = {}
+    for text in settings:
+        name, _, value = text.partition("=")
+        if name in taken or name in numbers:
+            raise funcnn.ArgumentError(f"--set {text}: {name} is set elsewhere")
+        try:
+            numbers[name] = value == "true" if value in ("true", "false") else float(value)
+        except ValueError:
+            raise funcnn.ArgumentError(f"--set {text} must be NAME=NUMBER") from None
+    return numbers
+
+
+def _exit(code: int, message: str) -> NoReturn:
+    click.echo(f"funcnn: {' '.join(message.split())}", err=True)
+    sys.exit(code)
