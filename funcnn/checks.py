@@ -13,7 +13,7 @@ from jax.core import Tracer
 
 from funcnn.core import ArgumentError, ArgumentTypeError
 
-__all__ = ["choice", "integer", "keywords", "number"]
+__all__ = ["choice", "flag", "integer", "keywords", "number"]
 
 
 def choice(argument: str, value: Any, choices: Iterable[str]) -> str:
@@ -80,6 +80,13 @@ def number(argument: str, value: Any, *, positive: bool = False, below: float = 
     if real >= below:
         raise ArgumentError(f"{argument}={value!r} must be below {below}")
     return value
+
+
+def flag(argument: str, value: Any) -> bool:
+    """``value``, where it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentTypeError(f"{argument}={value!r} must be True or False")
+    return bool(value)
 
 
 def keywords(function: Callable[..., Any], names: Iterable[str], accepted: Iterable[str]) -> None:

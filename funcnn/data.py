@@ -128,11 +128,11 @@ def as_array(name: str, value: Any) -> np.ndarray:
     """A private copy, checked to be real, finite and not empty."""
     if isinstance(value, np.ma.MaskedArray):
         raise ArgumentTypeError(f"{name} is a masked array: fill it or drop its masked samples")
-    if hasattr(value, "detach"):  # a PyTorch tensor, perhaps on a GPU or on the tape
-        value = value.detach().cpu()
-    elif hasattr(value, "to_numpy"):  # pandas
-        value = value.to_numpy()
     try:
+        if hasattr(value, "detach"):  # a PyTorch tensor, perhaps on a GPU or on the tape
+            value = value.numpy(force=True)
+        elif hasattr(value, "to_numpy"):  # pandas
+            value = value.to_numpy()
         array = np.array(value, copy=True)
     except (TypeError, ValueError) as error:
         raise ArgumentTypeError(f"{name} is no array: {error}") from error

@@ -63,7 +63,7 @@ def sgd(
         raise ArgumentError("nesterov=True needs a momentum above 0")
     return _with_numbers(
         _sgd,
-        {"nesterov": nesterov},
+        {"nesterov": checks.flag("nesterov", nesterov)},
         learning_rate=_rate(learning_rate),
         momentum=_used(momentum),
         weight_decay=_used(checks.number("weight_decay", weight_decay)),
@@ -114,7 +114,7 @@ def rmsprop(
     """
     return _with_numbers(
         _rmsprop,
-        {"centered": centered},
+        {"centered": checks.flag("centered", centered)},
         learning_rate=_rate(learning_rate),
         alpha=checks.number("alpha", alpha, below=1),
         eps=checks.number("eps", eps),

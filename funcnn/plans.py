@@ -19,7 +19,7 @@ from funcnn.fitting import compiled, make_update, start
 from funcnn.losses import LOSSES, cross_entropy
 from funcnn.optimizers import OPTIMIZERS
 from funcnn.precision import check_dtype, numerics
-from funcnn.randomness import initial_key, run_key
+from funcnn.randomness import check_seed, initial_key, run_key
 
 if TYPE_CHECKING:
     from funcnn.core import Loss, Params, Update
@@ -74,7 +74,7 @@ def make_plan(
         ArgumentError, ArgumentTypeError: for whatever cannot be trained.
     """
     dtype = check_dtype(dtype)
-    initial_key(seed)
+    seed = check_seed(seed)
     own = _own_experiment(model)
     chosen_loss = _loss(loss, own)
     chosen_optimizer = _optimizer(optimizer, learning_rate, hyperparameters, own)
@@ -89,13 +89,13 @@ def make_plan(
     x = prepare_inputs(x, axes, dtype)
     y = prepare_targets(y, axes, chosen_loss, dtype)
     chosen_model = _model(model, sizes, x, y, chosen_loss)
-    if batch_size is not None and batch_size > len(x):
-        raise ArgumentError(f"batch_size={batch_size} is more than the {len(x)} samples")
     update = make_update(
         chosen_model, chosen_loss, chosen_optimizer, gradient=gradient, batch_size=batch_size
     )
+    if batch_size is not None and batch_size > len(x):
+        raise ArgumentError(f"batch_size={batch_size} is more than the {len(x)} samples")
     with numerics(dtype):
-        shapes = jax.eval_shape(compiled(chosen_model.init), initial_key(seed))
+        shapes = jax.eval_shape(lambda: compiled(chosen_model.init)(initial_key(seed)))
         _require_float_leaves(shapes, dtype)
         if params is not None:
             params = _matching(params, shapes)
@@ -244,8 +244,11 @@ def _require_steady(update: Update, state: TrainState, data: Any) -> None:
 
 
 def _require_known_classes(model: Model, params: Params, x: np.ndarray, y: np.ndarray) -> None:
-    key = (initial_key(0),) if model.stochastic else ()
-    classes = jax.eval_shape(compiled(model.apply), params, x, *key).shape[-1]
+    def predict(params: Params) -> Any:
+        key = (initial_key(0),) if model.stochastic else ()
+        return compiled(model.apply)(params, x, *key)
+
+    classes = jax.eval_shape(predict, params).shape[-1]
     if y.max() >= classes:
         raise ArgumentError(f"y holds the class {y.max()}; the model knows 0 to {classes - 1}")
 

@@ -17,7 +17,12 @@ from funcnn.checks import integer
 if TYPE_CHECKING:
     from jaxtyping import Array, Int, Key, UInt32
 
-__all__ = ["draw_batch", "initial_key", "run_key", "step_key"]
+__all__ = ["check_seed", "draw_batch", "initial_key", "run_key", "step_key"]
+
+
+def check_seed(seed: int) -> int:
+    """The seed, where it is a whole number from 0 to 2⁶⁴ − 1."""
+    return integer("seed", seed, at_least=0, below=2**64)
 
 
 def initial_key(seed: int) -> Key[Array, ""]:
@@ -29,14 +34,13 @@ def initial_key(seed: int) -> Key[Array, ""]:
     Raises:
         ArgumentTypeError, ArgumentError: where the seed is no integer in that range.
     """
-    seed = integer("seed", seed, at_least=0, below=2**64)
+    seed = check_seed(seed)
     return _key(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
 
 
 def run_key(seed: int) -> Key[Array, ""]:
     """The key of a run's steps: a stream that shares no bits with the initial values'."""
-    seed = integer("seed", seed, at_least=0, below=2**64)
-    return _key(np.random.SeedSequence(seed).generate_state(2))
+    return _key(np.random.SeedSequence(check_seed(seed)).generate_state(2))
 
 
 def step_key(key: Key[Array, ""], step: Int[Array, ""]) -> Key[Array, ""]:
@@ -56,7 +60,7 @@ def draw_batch(
     """
     batches = samples // batch_size
     epoch, batch = step // batches, step % batches
-    positions = batch * batch_size + jnp.arange(batch_size)
+    positions = batch * batch_size + jnp.arange(batch_size, dtype=jnp.int32)
     # Epochs count down from the top of fold_in's range, steps up from its bottom.
     epoch_key = jax.random.fold_in(key, ~epoch.astype(jnp.uint32))
     keys = jax.random.bits(epoch_key, (4,), jnp.uint32)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Report", "logged_steps"]
 
+BAR_DELAY = 0.5
+"""Seconds before the bar appears: a short run needs none."""
+
 
 def logged_steps(log_every: int | range | None, steps: int) -> range:
     """The steps of a run whose loss is printed.
@@ -45,7 +48,9 @@ class Report:
         if sys.stderr.isatty() if progress is None else progress:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=steps, unit="step", delay=0.5, leave=False, file=sys.stderr)
+            self._bar = tqdm(
+                total=steps, unit="step", delay=BAR_DELAY, leave=False, file=sys.stderr
+            )
 
     def add(self, losses: Float[np.ndarray, " steps"]) -> None:
         """Show the losses of the next steps."""

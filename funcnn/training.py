@@ -96,9 +96,10 @@ def train(
 
     >>> import numpy as np
     >>> x = np.linspace(-1, 1, 50)
-    >>> result = train("polynomial", (x, 3 * x**2), degree=2, learning_rate=1e-3, steps=3000)
+    >>> data = x, 1 + 2 * x + 3 * x**2
+    >>> result = train("polynomial", data, degree=2, learning_rate=1e-3, steps=3000)
     >>> {name: round(float(value), 3) for name, value in result.params.items()}
-    {'a': 0.0, 'b': 0.0, 'c': 3.0}
+    {'a': 1.0, 'b': 2.0, 'c': 3.0}
     """
     plan = make_plan(
         model,

@@ -43,7 +43,7 @@ def save_params(params: Params, path: str | os.PathLike[str]) -> None:
     if path.suffix == ".npz":
         write_whole(path, lambda stream: np.savez(stream, allow_pickle=False, **arrays))
     else:
-        content = _safetensors().save(arrays)
+        content = _safetensors().numpy.save(arrays)
         write_whole(path, lambda stream: stream.write(content))
 
 
@@ -60,7 +60,7 @@ def load_params(path: str | os.PathLike[str]) -> dict[str, Any]:
         return _unflatten(read_npz(path))
     safetensors = _safetensors()
     try:
-        return _unflatten(safetensors.load(path.read_bytes()))
+        return _unflatten(safetensors.numpy.load(path.read_bytes()))
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise ArgumentError(f"{path} is not a sound .safetensors file: {error}") from error
 
@@ -84,10 +84,11 @@ def _check_suffix(path: Path) -> None:
 
 def _safetensors() -> ModuleType:
     try:
+        import safetensors
         import safetensors.numpy
     except ImportError:
         raise MissingExtraError("safetensors", "safetensors") from None
-    return safetensors.numpy
+    return safetensors
 
 
 def _flatten(params: Params, prefix: str = "") -> dict[str, np.ndarray]:
