@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ class Case(NamedTuple):
 def network(model: str, samples: int, *widths: int, seed: int = 0) -> Case:
     rng = np.random.default_rng(seed)
     params = {}
-    for k, (fan_in, fan_out) in enumerate(zip(widths[:-1], widths[1:], strict=True), start=1):
+    for k, (fan_in, fan_out) in enumerate(itertools.pairwise(widths), start=1):
         # Near PyTorch's own scale for the linear layers, N(0, 1) for the explicit weights.
         scale = 1.0 if model == "mlp" else 0.5
         params[f"w{k}"] = scale * rng.standard_normal((fan_in, fan_out))

@@ -1,0 +1,237 @@
+"""Bad input: one clear error, before anything compiles."""
+
+from __future__ import annotations
+
+import contextlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import funcnn
+
+X, Y = np.ones((8, 3)), np.ones((8, 2))
+CURVE = np.linspace(0, 1, 8), np.linspace(0, 1, 8)
+ODD_ONES = [[1.0, np.nan], [2.0, 3.0]]
+
+
+def model(apply, shape=(3, 2)):
+    return (lambda _: {"w": jnp.zeros(shape)}), apply
+
+
+def product(params, x):
+    return x @ params["w"]
+
+
+def with_gap(value):
+    x = X.copy()
+    x[3, 1] = value
+    return x
+
+
+OWN = {"model": model(product), "data": (X, Y), "steps": 5}
+
+BAD = {
+    # names, with the nearest choice
+    "model": ({"model": "mpl"}, "model='mpl' is not known; did you mean 'mlp'?"),
+    "model-type": ({"model": 3}, "model must be a name"),
+    "optimizer": ({"optimizer": "adm"}, "did you mean 'adam'?"),
+    "optimizer-type": ({"optimizer": 3}, "optimizer must be a name"),
+    "loss": ({"loss": "mean_square_error"}, "did you mean 'mean_squared_error'?"),
+    "gradient": ({"gradient": "manuel"}, "did you mean 'manual'?"),
+    "dtype": ({"dtype": "float16"}, "dtype='float16' cannot be trained in"),
+    "dtype-type": ({"dtype": "float23"}, "dtype='float23' is not a dtype"),
+    "hyperparameter": (
+        {"optimizer": "momentum", "momentun": 0.9},
+        "momentum takes no momentun; did you mean momentum?",
+    ),
+    "no-such-hyperparameter": ({"optimizer": "sgd", "beta1": 0.9}, "sgd takes no beta1"),
+    # shapes and lengths
+    "lengths": ({"data": (X, Y[:7])}, "x holds 8 samples and y 7"),
+    "axes": ({"data": (np.ones((8, 3, 2)), Y)}, r"x has shape (8, 3, 2)"),
+    "curve-axes": ({"model": "polynomial", "data": (X, Y)}, "x has shape (8, 3)"),
+    "scalar": ({"data": (1.0, 2.0)}, "x is a single value"),
+    "empty": ({"data": (X[:0], Y[:0])}, "x is empty: its shape is (0, 3)"),
+    "no-columns": ({"data": (X[:, :0], Y)}, "x is empty"),
+    # what the data hold
+    "nan": ({"data": (with_gap(np.nan), Y)}, "x is not finite at row 3, column 1"),
+    "infinity": ({"data": (X, -with_gap(np.inf))}, "y is not finite at row 3, column 1"),
+    "too-large": ({"data": (with_gap(1e300), Y)}, "x is too large for float32 at row 3, column 1"),
+    "objects": ({"data": (np.array([[1, None]] * 8), Y)}, "x must hold real numbers, not object"),
+    "strings": ({"data": (X.astype(str), Y)}, "x must hold real numbers, not <U"),
+    "complex": ({"data": (X + 1j, Y)}, "x must hold real numbers, not complex128"),
+    "ragged": ({"data": ([[1.0], [1.0, 2.0]], [1.0, 2.0])}, "x is no array"),
+    "masked": ({"data": (np.ma.masked_array(X), Y)}, "x is a masked array"),
+    "whole-targets": ({"data": (X, Y.astype(int))}, "y is of int64; sum_squared_error takes"),
+    "classes": (
+        {"model": "mlp_linear", "data": (X, Y[:, 0] - 2), "loss": "cross_entropy"},
+        "y holds the class -1",
+    ),
+    "no-classes": (
+        {"model": "mlp_linear", "data": (X, Y[:, 0] / 2), "loss": "cross_entropy"},
+        "y must hold whole numbers",
+    ),
+    "data-type": ({"data": 3}, "data must be a pair (x, y) or the path"),
+    "data-triple": ({"data": (X, X, Y)}, "data must be a pair (x, y) or the path"),
+    "no-file": ({"data": "no.npz"}, "no.npz: there is no such file"),
+    "ending": ({"data": "data.txt"}, "must end in .npz or .csv"),
+    "target": ({"data": (X, Y), "target": "y"}, "target='y' names columns of a .csv"),
+    # numbers
+    "steps-zero": ({"steps": 0}, "steps=0 must be at least 1"),
+    "steps-negative": ({"steps": -5}, "steps=-5 must be at least 1"),
+    "steps-float": ({"steps": 2.5}, "steps=2.5 is not an integer"),
+    "steps-bool": ({"steps": True}, "steps=True is not an integer"),
+    "steps-huge": ({"steps": 2**31}, "steps=2147483648 must be below"),
+    "rate-zero": ({"learning_rate": 0}, "learning_rate=0 must be a positive"),
+    "rate-negative": ({"learning_rate": -1e-3}, "learning_rate=-0.001 must be a positive"),
+    "rate-nan": ({"learning_rate": float("nan")}, "learning_rate=nan must be a positive"),
+    "rate-text": ({"learning_rate": "0.1"}, "learning_rate='0.1' is not a number"),
+    "rate-bool": ({"learning_rate": True}, "learning_rate=True is not a number"),
+    "rate-array": ({"learning_rate": np.ones(2)}, "is not a number"),
+    "hidden-zero": ({"hidden": 0}, "hidden=0 must be at least 1"),
+    "hidden-float": ({"hidden": 10.0}, "hidden=10.0 is not an integer"),
+    "hidden-two": ({"hidden": (5, 5)}, "mlp has one hidden layer; model='mlp_linear' takes any"),
+    "hidden-nowhere": ({"model": "legendre", "hidden": 5}, "has no hidden; it has no sizes to set"),
+    "degree-zero": ({"model": "polynomial", "degree": 0}, "degree=0 must be at least 1"),
+    "degree-letters": ({"model": "polynomial", "degree": 26}, "degree=26 must be below 26"),
+    "degree-nowhere": ({"degree": 3}, "model='mlp' has no degree; it takes hidden"),
+    "batch-zero": ({"batch_size": 0}, "batch_size=0 must be at least 1"),
+    "batch-large": ({"batch_size": 65}, "batch_size=65 is more than the 64 samples"),
+    "seed": ({"seed": 1.5}, "seed=1.5 is not an integer"),
+    "log-every": ({"log_every": 0}, "log_every=0 must be at least 1"),
+    "momentum": ({"optimizer": "momentum", "momentum": -0.1}, "momentum=-0.1 must be a non-neg"),
+    "beta": ({"optimizer": "adam", "beta2": 1.0}, "beta2=1.0 must be below 1"),
+    "nesterov": ({"optimizer": "sgd", "nesterov": True}, "nesterov=True needs a momentum"),
+    "dampening": ({"optimizer": "sgd", "momentum": 0.9, "dampening": 0.1}, "dampening=0.1: optax"),
+    "flag": ({"optimizer": "momentum", "nesterov": 2.0}, "nesterov=2.0 must be True or False"),
+    # a rate beside an optimizer that has its own
+    "rate-twice": ({"optimizer": optax.sgd(0.1), "learning_rate": 0.1}, "has its own"),
+    # params
+    "params-tree": ({"params": {"w1": np.ones((1000, 100))}}, "another tree: missing params['w2']"),
+    "params-shape": (
+        {"params": {"w1": np.ones((9, 100), "f"), "w2": np.ones((100, 10), "f")}},
+        "params['w1'] is float32(9, 100); the model has float32(1000, 100)",
+    ),
+    "params-dtype": (
+        {"params": {"w1": np.ones((1000, 100)), "w2": np.ones((100, 10))}},
+        "params['w1'] is float64(1000, 100); the model has float32",
+    ),
+    "params-nan": (
+        {"model": "legendre", "params": {"a": 0.0, "b": float("nan"), "c": 0.0, "d": 0.0}},
+        "params['b'] is not finite",
+    ),
+    # models of one's own
+    "own-data": ({"model": model(product), "steps": 5}, "has no data of its own"),
+    "own-steps": ({"model": model(product), "data": (X, Y)}, "steps= is needed"),
+    "own-sizes": (OWN | {"hidden": 5}, "the sizes of a model of your own"),
+    "own-gradient": (OWN | {"gradient": "manual"}, "this model has no gradient derived by hand"),
+    "own-shape": (
+        OWN | {"model": model(lambda p, x: (x @ p["w"])[:, 0])},
+        "the model predicts shape (8,) and the target has shape (8, 2)",
+    ),
+    "own-column": (
+        OWN | {"model": model(product, (3, 1)), "data": (X, Y[:, 0])},
+        "the model predicts shape (8, 1) and the target has shape (8,)",
+    ),
+    "own-column-in-a-loss-of-one-s-own": (
+        OWN | {
+            "model": model(product, (3, 1)),
+            "data": (X, Y[:, 0]),
+            "loss": lambda prediction, target: ((prediction - target) ** 2).mean(),
+        },
+        "nothing is broadcast",
+    ),
+    "own-loss": (OWN | {"loss": lambda p, y: (p - y) ** 2}, "the loss must be one float"),
+    "own-init": (
+        OWN | {"model": (lambda _: {"w": jnp.zeros((3, 2), int)}, product)},
+        "init gives params['w'] as int32",
+    ),
+    "own-nothing": (OWN | {"model": (lambda _: {}, product)}, "init gives no parameters"),
+    "own-classes": (
+        OWN | {"data": (X, np.arange(8)), "loss": "cross_entropy"},
+        "y holds the class 7; the model knows 0 to 1",
+    ),
+    # a gradient by hand is for one loss
+    "manual-loss": ({"gradient": "manual", "loss": "mean_squared_error"}, "and no other"),
+    "manual-model": ({"model": "dynamic", "gradient": "manual"}, "no gradient derived by hand"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(name, compiles):
+    arguments, message = BAD[name]
+    jax.random.key(0)  # What the test itself needs is compiled before.
+    with compiles() as compiled, pytest.raises((ValueError, TypeError)) as caught:
+        funcnn.train(**arguments)
+    assert isinstance(caught.value, funcnn.ArgumentError)
+    assert message in str(caught.value)
+    assert compiled == []
+
+
+TYPE_ERRORS = ["steps-float", "rate-text", "objects", "strings", "model-type", "whole-targets"]
+
+
+@pytest.mark.parametrize("name", TYPE_ERRORS)
+def test_a_wrong_type_is_a_type_error(name):
+    with pytest.raises(TypeError):
+        funcnn.train(**BAD[name][0])
+
+
+def test_an_update_that_changes_dtypes_or_shapes():
+    def grow(updates, state, params=None):
+        del params
+        return updates, state + 0.5
+
+    drifting = optax.GradientTransformation(lambda _: jnp.zeros((), jnp.int32), grow)
+    with (
+        jax.numpy_dtype_promotion("standard"),
+        pytest.raises(
+            funcnn.ArgumentError, match=r"optimizer_state from int32\(\) into float32\(\)"
+        ),
+    ):
+        funcnn.train(model(product), (X, Y), steps=5, optimizer=drifting)
+
+
+anything = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5),
+    st.lists(st.integers(), max_size=3), st.complex_numbers(), st.binary(max_size=3),
+)  # fmt: skip
+
+
+@given(st.sampled_from(["steps", "learning_rate", "hidden", "batch_size", "seed", "dtype", "loss",
+                        "optimizer", "gradient", "data", "params", "model", "log_every"]),
+       anything)  # fmt: skip
+def test_whatever_comes_is_accepted_or_refused_clearly(argument, value):
+    # Plans are made, not run: what is accepted here would train.
+    from funcnn.plans import make_plan
+    from funcnn.reporting import logged_steps
+
+    defaults = {
+        "model": "mlp", "data": (X, Y), "target": None, "params": None, "loss": None,
+        "optimizer": None, "learning_rate": None, "gradient": "autodiff", "steps": 3,
+        "batch_size": None, "dtype": "float32", "seed": 0, "hyperparameters": {},
+    }  # fmt: skip
+    sizes = {"hidden": 2, "degree": None}
+    with contextlib.suppress(funcnn.ArgumentError):
+        if argument == "log_every":
+            logged_steps(value, 10)
+        elif argument == "hidden":
+            if isinstance(value, int) and value > 10**6:
+                return  # Sensible, but too large for the machine.
+            make_plan(**defaults, sizes=sizes | {"hidden": value})
+        else:
+            make_plan(**defaults | {argument: value}, sizes=sizes)
+
+
+@given(st.lists(st.floats(width=32), min_size=2, max_size=6))
+def test_data_with_anything_not_finite_are_refused(values):
+    x = np.array(values)
+    if np.isfinite(x).all():
+        funcnn.data.load((x, x))
+    else:
+        with pytest.raises(funcnn.ArgumentError, match="x is not finite at row"):
+            funcnn.data.load((x, x))

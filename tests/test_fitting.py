@@ -1,0 +1,173 @@
+"""The functional core: pure, compiled, differentiable through, usable under vmap."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import funcnn
+from funcnn.fitting import fit, make_update, start
+from funcnn.losses import mean_squared_error, sum_squared_error
+from funcnn.optimizers import adam, momentum, sgd
+
+KEY = jax.random.key(0)
+MODEL = funcnn.models.make("mlp_linear", in_features=3, hidden=(5,), out_features=2)
+X = jax.random.normal(jax.random.key(1), (7, 3))
+Y = jax.random.normal(jax.random.key(2), (7, 2))
+
+
+def started(optimizer):
+    return start(MODEL.init(KEY), optimizer, KEY)
+
+
+def test_a_step_is_optax_by_hand():
+    optimizer = adam(1e-2)
+    update = make_update(MODEL, sum_squared_error, optimizer)
+    state = started(optimizer)
+    params, optax_state = state.params, optax.adam(1e-2).init(state.params)
+    for _ in range(3):
+        state, loss = update(state, (X, Y))
+        value, gradient = jax.value_and_grad(
+            lambda params: sum_squared_error(MODEL.apply(params, X), Y)
+        )(params)
+        with jax.numpy_dtype_promotion("standard"):
+            change, optax_state = optax.adam(1e-2).update(gradient, optax_state)
+        params = optax.apply_updates(params, change)
+        np.testing.assert_allclose(loss, value, rtol=1e-6)
+    for name, value in params.items():
+        np.testing.assert_allclose(state.params[name], value, rtol=1e-5, atol=1e-6)
+    assert int(state.step) == 3
+
+
+def test_update_is_pure():
+    optimizer = momentum(1e-2)
+    update = make_update(MODEL, sum_squared_error, optimizer)
+    state = started(optimizer)
+    before = jax.tree.map(np.array, state._replace(key=0))
+    first, _ = update(state, (X, Y))
+    second, _ = update(state, (X, Y))
+    jax.tree.map(np.testing.assert_array_equal, before, state._replace(key=0))
+    jax.tree.map(np.testing.assert_array_equal, first._replace(key=0), second._replace(key=0))
+
+
+def test_fit_is_its_updates_one_by_one():
+    optimizer = momentum(1e-2)
+    update = make_update(MODEL, sum_squared_error, optimizer)
+    state, one_by_one = started(optimizer), []
+    for _ in range(20):
+        state, loss = update(state, (X, Y))
+        one_by_one.append(loss)
+    after, losses = jax.jit(lambda state: fit(update, state, (X, Y), 20))(started(optimizer))
+    np.testing.assert_allclose(losses, one_by_one, rtol=1e-6)
+    np.testing.assert_allclose(after.params["w1"], state.params["w1"], rtol=1e-5)
+
+
+def test_one_program_serves_every_number_of_steps(compiles):
+    optimizer = sgd(1e-2)
+    update = make_update(MODEL, sum_squared_error, optimizer)
+    loop = jax.jit(lambda state, steps: fit(update, state, (X, Y), steps, capacity=10))
+    state = started(optimizer)
+    loop(state, 0)
+    with compiles() as compiled:
+        runs = {steps: loop(state, steps) for steps in (3, 10)}
+    assert compiled == []
+    _, losses = fit(update, state, (X, Y), 10)
+    np.testing.assert_allclose(runs[10][1], losses, rtol=1e-6)
+    np.testing.assert_array_equal(runs[3][1][:3], runs[10][1][:3])
+    assert np.isnan(runs[3][1][3:]).all()
+
+
+def test_cut_into_chunks_it_is_the_same_run_to_the_bit():
+    optimizer = adam(1e-2)
+    update = make_update(MODEL, sum_squared_error, optimizer, batch_size=2)
+    loop = jax.jit(lambda state, steps: fit(update, state, (X, Y), steps, capacity=30))
+    whole, losses = loop(started(optimizer), 30)
+    state, parts = started(optimizer), []
+    for steps in (1, 7, 22):
+        state, part = loop(state, steps)
+        parts.append(part[:steps])
+    np.testing.assert_array_equal(np.concatenate(parts), losses)
+    np.testing.assert_array_equal(state.params["w1"], whole.params["w1"])
+
+
+def test_gradient_through_training():
+    update = make_update(MODEL, sum_squared_error, sgd(1.0))
+
+    def last_loss(rate):
+        return fit(update, started(sgd(rate)), (X, Y), 5)[1][-1]
+
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        rate, step = 1e-2, 1e-5
+        slope = jax.grad(last_loss)(rate)
+        forward = jax.jvp(last_loss, (rate,), (1.0,))[1]
+        difference = (last_loss(rate + step) - last_loss(rate - step)) / (2 * step)
+    assert float(slope) == pytest.approx(float(difference), rel=1e-2)
+    assert float(slope) == pytest.approx(float(forward), rel=1e-4)
+
+
+def test_vmap_over_hyperparameters_is_a_sweep():
+    rates, decays = jnp.array([1e-3, 1e-2, 3e-2]), jnp.array([0.0, 0.5, 0.9])
+
+    @jax.vmap
+    def losses_of(rate, decay):
+        optimizer = momentum(rate, momentum=decay)
+        update = make_update(MODEL, sum_squared_error, optimizer)
+        return fit(update, started(optimizer), (X, Y), 30)[1]
+
+    together = losses_of(rates, decays)
+    for member in range(3):
+        optimizer = momentum(float(rates[member]), momentum=float(decays[member]) or 1e-30)
+        update = make_update(MODEL, sum_squared_error, optimizer)
+        alone = fit(update, started(optimizer), (X, Y), 30)[1]
+        np.testing.assert_allclose(together[member], alone, rtol=1e-4)
+
+
+def test_vmap_over_initial_values():
+    optimizer = sgd(1e-2)
+    update = make_update(MODEL, mean_squared_error, optimizer)
+    keys = jax.random.split(KEY, 5)
+    states = jax.vmap(lambda key: start(MODEL.init(key), optimizer, key))(keys)
+    states, losses = jax.vmap(lambda state: fit(update, state, (X, Y), 10))(states)
+    assert losses.shape == (5, 10)
+    assert (losses[:, -1] < losses[:, 0]).all()
+
+
+def test_the_same_arguments_give_the_same_update():
+    assert make_update(MODEL, sum_squared_error, sgd(0.1)) is make_update(
+        MODEL, sum_squared_error, sgd(0.2)
+    )
+    assert make_update(MODEL, sum_squared_error, sgd(0.1)) is not make_update(
+        MODEL, sum_squared_error, momentum(0.1)
+    )
+
+
+def test_traced_steps_need_a_capacity():
+    update = make_update(MODEL, sum_squared_error, sgd(0.1))
+    state = started(sgd(0.1))
+    with pytest.raises(funcnn.ArgumentError, match="capacity"):
+        jax.jit(lambda steps: fit(update, state, (X, Y), steps))(3)
+
+
+def test_a_loss_must_be_one_float():
+    def per_sample(prediction, target):
+        return ((prediction - target) ** 2).sum(axis=1)
+
+    update = make_update(MODEL, per_sample, sgd(0.1))
+    with pytest.raises(funcnn.ArgumentError, match=r"one float; it is float32\(7,\)"):
+        update(started(sgd(0.1)), (X, Y))
+
+
+def test_a_model_with_random_numbers_of_its_own():
+    def dropout(params, x, key):
+        return jnp.where(jax.random.bernoulli(key, 0.5, x.shape), x, 0) @ params["w"]
+
+    model = funcnn.Model(lambda _: {"w": jnp.ones((3, 2))}, dropout, stochastic=True)
+    update = make_update(model, sum_squared_error, sgd(1e-30))
+    state = start(model.init(KEY), sgd(1e-30), KEY)
+    _, losses = fit(update, state, (X, Y), 50)
+    assert len(set(losses.tolist())) > 25
+    _, again = fit(update, state, (X, Y), 50)
+    np.testing.assert_array_equal(losses, again)

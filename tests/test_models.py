@@ -1,0 +1,173 @@
+"""The models: initial values, gradients by hand, and the rule at a pre-activation of zero."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import CASES, MANUAL
+from jax.test_util import check_grads
+
+import funcnn
+from funcnn.legendre import p3
+from funcnn.losses import sum_squared_error
+from funcnn.precision import numerics
+
+KEY = jax.random.key(0)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if CASES[name].model in MANUAL])
+def test_the_gradient_by_hand_is_autodiff_s(name):
+    case = CASES[name]
+    module = funcnn.models.MODELS[case.model]
+    with numerics("float64"):
+        value, gradient = module.value_and_grad(case.params, case.x, case.y)
+        expected, by_autodiff = jax.value_and_grad(
+            lambda params: sum_squared_error(module.apply(params, case.x), case.y)
+        )(case.params)
+    assert float(value) == pytest.approx(float(expected), rel=1e-14)
+    assert jax.tree.structure(gradient) == jax.tree.structure(by_autodiff)
+    for letter in gradient:
+        expected = np.asarray(by_autodiff[letter])
+        np.testing.assert_allclose(np.asarray(gradient[letter]), expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["mlp", "mlp_linear", "polynomial", "legendre"])
+def test_the_gradient_by_hand_is_the_finite_difference(name):
+    case = CASES[name]
+    module = funcnn.models.MODELS[name]
+    with numerics("float64"):
+        _, gradient = module.value_and_grad(case.params, case.x, case.y)
+        for letter, value in case.params.items():
+            step = 1e-6 * np.random.default_rng(3).standard_normal(value.shape)
+            above = module.value_and_grad(case.params | {letter: value + step}, case.x, case.y)[0]
+            below = module.value_and_grad(case.params | {letter: value - step}, case.x, case.y)[0]
+            slope = np.vdot(gradient[letter], step)
+            np.testing.assert_allclose((above - below) / 2, slope, rtol=1e-5)
+
+
+def test_p3_and_its_rule():
+    x = np.linspace(-2, 2, 9)
+    with numerics("float64"):
+        np.testing.assert_allclose(p3(x), (5 * x**3 - 3 * x) / 2, rtol=1e-14)
+        np.testing.assert_allclose(jax.vmap(jax.grad(p3))(x), (15 * x**2 - 3) / 2, rtol=1e-14)
+        check_grads(p3, (x,), order=2, modes=("rev",))
+
+
+def test_p3_keeps_nothing_but_its_input():
+    _, pullback = jax.vjp(p3, jnp.arange(5.0))
+    assert [leaf.shape for leaf in jax.tree.leaves(pullback)] == [(5,)]
+
+
+# With w1 = 0 every pre-activation is exactly 0, and only the rule at 0 tells the gradients.
+ZERO = {"w1": np.zeros((3, 2)), "w2": np.ones((2, 1))}
+ZERO_LINEAR = ZERO | {"b1": np.zeros(2), "b2": np.zeros(1)}
+
+
+@pytest.mark.parametrize("gradient", ["autodiff", "manual"])
+@pytest.mark.parametrize(("name", "params", "moves"), [
+    ("mlp", ZERO, True),  # clamp(min=0) and grad_h[h < 0] = 0 let the gradient through
+    ("mlp_linear", ZERO_LINEAR, False),  # nn.ReLU stops it
+])  # fmt: skip
+def test_the_gradient_at_exactly_zero(name, params, moves, gradient):
+    x, y = np.ones((4, 3)), np.ones((4, 1))
+    result = funcnn.train(
+        name, (x, y), params=params, hidden=2, steps=1, learning_rate=0.125, dtype="float64",
+        gradient=gradient,
+    )  # fmt: skip
+    # The prediction is 0, so that the gradient of y_pred is −2 for each of the 4 samples.
+    expected = np.full((3, 2), 1.0) if moves else np.zeros((3, 2))
+    np.testing.assert_array_equal(result.params["w1"], expected)
+
+
+@pytest.mark.parametrize("name", ["mlp", "mlp_linear"])
+def test_pytorch_agrees_about_exactly_zero(name):
+    pytest.importorskip("torch")
+    from funcnn.reference.torch_loops import loss_and_gradient
+
+    params = ZERO if name == "mlp" else ZERO_LINEAR
+    x, y = np.ones((4, 3)), np.ones((4, 1))
+    _, expected = loss_and_gradient(name, x, y, params)
+    with numerics("float64"):
+        _, gradient = funcnn.models.MODELS[name].value_and_grad(params, x, y)
+    for letter in params:
+        np.testing.assert_array_equal(gradient[letter], expected[letter])
+
+
+def test_initial_values_are_pytorch_s():
+    normal = funcnn.models.make("mlp", in_features=400, hidden=50, out_features=30).init(KEY)
+    assert {name: value.shape for name, value in normal.items()} == {
+        "w1": (400, 50),
+        "w2": (50, 30),
+    }
+    assert float(normal["w1"].std()) == pytest.approx(1, abs=0.02)
+    assert abs(float(normal["w1"].mean())) < 0.03
+
+    sizes = {"in_features": 400, "hidden": (50, 20), "out_features": 30}
+    linear = funcnn.models.make("mlp_linear", **sizes).init(KEY)
+    for layer, fan_in in enumerate((400, 50, 20), start=1):
+        bound = fan_in**-0.5
+        weight, bias = linear[f"w{layer}"], linear[f"b{layer}"]
+        assert float(jnp.abs(weight).max()) == pytest.approx(bound, rel=0.01)
+        assert float(weight.std()) == pytest.approx(bound / 3**0.5, rel=0.05)
+        assert float(jnp.abs(bias).max()) <= bound
+        assert float(jnp.abs(bias).max()) > bound / 2
+
+
+def test_initial_values_under_vmap_are_those_of_each_key():
+    model = funcnn.models.make("mlp", in_features=3, hidden=2, out_features=1)
+    keys = jax.random.split(KEY, 4)
+    together = jax.vmap(model.init)(keys)
+    for member, key in enumerate(keys):
+        np.testing.assert_array_equal(together["w1"][member], model.init(key)["w1"])
+
+
+def test_polynomials_of_any_degree():
+    for degree in (1, 4, 25):
+        with numerics("float64"):
+            params = funcnn.models.make("polynomial", degree=degree).init(KEY)
+        assert sorted(params) == [chr(ord("a") + power) for power in range(degree + 1)]
+        x = np.linspace(-0.9, 0.9, 7)
+        with numerics("float64"):
+            value = funcnn.models.polynomial.apply(params, x)
+        coefficients = [float(params[name]) for name in sorted(params)]
+        np.testing.assert_allclose(value, np.polynomial.polynomial.polyval(x, coefficients))
+
+
+def test_the_two_polynomials_are_one_function():
+    x = np.linspace(-1, 1, 11)
+    with numerics("float64"):
+        one = funcnn.models.polynomial.apply(
+            {name: np.array(value) for name, value in {"a": 4.0, "b": 1.0, "c": 2.0}.items()}, x
+        )
+        other = funcnn.models.polynomial_linear.apply(
+            {"w": np.array([[1.0], [2.0]]), "b": np.array([4.0])}, x
+        )
+    np.testing.assert_allclose(one, other, rtol=1e-15)
+
+
+def test_the_dynamic_net_draws_its_terms_evenly_and_by_seed_and_step():
+    terms = funcnn.models.extra_terms(seed=5, steps=3000)
+    assert np.bincount(terms) == pytest.approx(np.full(3, 1000), abs=100)
+    np.testing.assert_array_equal(funcnn.models.extra_terms(seed=5, steps=10), terms[:10])
+    assert (funcnn.models.extra_terms(seed=6, steps=3000) != terms).any()
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(funcnn.models.extra_terms(seed=5, steps=3000), terms)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_dynamic_run_draws_extra_terms(dtype):
+    # At x = 1 and with e = 1 alone the prediction is the number of extra terms.
+    params = {letter: np.zeros((), dtype) for letter in "abcd"} | {"e": np.ones((), dtype)}
+    result = funcnn.train(
+        "dynamic", (np.ones(1), np.zeros(1)), params=params, seed=3, steps=50,
+        learning_rate=1e-30, dtype=dtype,
+    )  # fmt: skip
+    np.testing.assert_allclose(np.sqrt(result.losses), funcnn.models.extra_terms(3, 50), atol=1e-12)
+
+
+def test_make_gives_the_same_model_again():
+    first = funcnn.models.make("mlp_linear", in_features=3, hidden=[4, 5], out_features=2)
+    assert first is funcnn.models.make("mlp_linear", in_features=3, hidden=(4, 5), out_features=2)
+    assert isinstance(first, funcnn.Model)

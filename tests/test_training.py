@@ -1,0 +1,288 @@
+"""``train``: one trace, the same bits, no global effects, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import funcnn
+from funcnn import running
+
+LINE = {"model": "polynomial", "degree": 1, "learning_rate": 1e-2}
+
+
+def traced(counts):
+    """A linear model of one's own that counts how often Python runs it."""
+
+    def apply(params, x):
+        counts.append(x.shape)
+        return x @ params["w"]
+
+    return funcnn.Model(lambda key: {"w": jax.random.normal(key, (3, 2))}, apply)
+
+
+X = np.random.default_rng(0).standard_normal((20, 3))
+Y = X @ np.array([[1.0, -2.0], [0.5, 3.0], [-1.0, 1.0]])
+
+
+def test_two_calls_in_a_row_trace_once(compiles):
+    counts = []
+    model = traced(counts)
+    first = funcnn.train(model, (X, Y), optimizer="sgd", learning_rate=1e-2, steps=100)
+    assert len(counts) == 1
+    with compiles() as compiled:
+        second = funcnn.train(model, (X, Y), optimizer="sgd", learning_rate=1e-2, steps=100)
+    assert len(counts) == 1
+    assert compiled == []
+    np.testing.assert_array_equal(first.losses, second.losses)
+    assert second.compile_seconds < first.compile_seconds
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", funcnn.models.MODELS)
+def test_other_numbers_compile_nothing_again(name, dtype, compiles):
+    shared = {"optimizer": "momentum", "learning_rate": 1e-8, "momentum": 0.5, "dtype": dtype}
+    first = funcnn.train(name, steps=20, **shared)
+    x, y = funcnn.experiments.OF_MODEL[name].data()
+    with compiles() as compiled:
+        funcnn.train(name, steps=20, **shared)
+        funcnn.train(name, steps=37, **shared)
+        funcnn.train(name, steps=20, seed=2**40, **shared)
+        funcnn.train(name, steps=20, **shared | {"learning_rate": 1e-9, "momentum": 0.7})
+        funcnn.train(name, (x + 0.1, y - 0.1), steps=20, **shared)
+        funcnn.train(name, params=first.params, steps=20, **shared)
+    assert compiled == []
+
+
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_the_same_call_gives_the_same_bits(batch_size):
+    runs = [
+        funcnn.train("mlp_linear", (X, Y), steps=50, seed=3, batch_size=batch_size)
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(runs[0].losses, runs[1].losses)
+    np.testing.assert_array_equal(runs[0].params["w1"], runs[1].params["w1"])
+    other = funcnn.train("mlp_linear", (X, Y), steps=50, seed=4, batch_size=batch_size)
+    assert (other.losses != runs[0].losses).any()
+
+
+def test_chunks_do_not_show_in_the_result(monkeypatch):
+    whole = funcnn.train("dynamic", steps=300)
+    monkeypatch.setattr(running, "CHUNK_SECONDS", 0.0)
+    by_single_steps = funcnn.train("dynamic", steps=300)
+    np.testing.assert_array_equal(whole.losses, by_single_steps.losses)
+    np.testing.assert_array_equal(whole.params["e"], by_single_steps.params["e"])
+
+
+def test_more_steps_than_a_chunk_holds(line, monkeypatch):
+    monkeypatch.setattr(running, "CHUNK_SECONDS", 1e9)
+    steps = running.LONGEST_CHUNK + 123
+    result = funcnn.train(data=line, steps=steps, **LINE)
+    assert result.losses.shape == (steps,)
+    assert np.isfinite(result.losses).all()
+    assert int(result.state.step) == steps
+
+
+def test_the_seed_gives_jax_s_own_initial_values():
+    result = funcnn.train("mlp", (X, Y), hidden=4, steps=1, learning_rate=1e-30, seed=11)
+    model = funcnn.models.make("mlp", in_features=3, hidden=4, out_features=2)
+    np.testing.assert_allclose(
+        result.params["w1"], model.init(jax.random.key(11))["w1"], rtol=1e-5, atol=1e-6
+    )
+
+
+def test_float64_whatever_the_global_flag_says(line):
+    narrow = funcnn.train(data=line, steps=30, **LINE)
+    wide = funcnn.train(data=line, steps=30, dtype="float64", **LINE)
+    assert narrow.losses.dtype == np.float32
+    assert wide.losses.dtype == wide.params["a"].dtype == np.float64
+    assert wide.predict(line[0]).dtype == np.float64
+    with jax.enable_x64(True):
+        inside = funcnn.train(data=line, steps=30, **LINE)
+        assert inside.params["a"].dtype == np.float32
+        assert jax.config.jax_enable_x64
+    np.testing.assert_array_equal(inside.losses, narrow.losses)
+
+
+def test_nothing_of_the_user_s_settings_changes(line):
+    before = dict(jax.config.values)
+    result = funcnn.train(data=line, steps=30, dtype="float64", **LINE)
+    result.predict(line[0])
+    with pytest.raises(funcnn.DivergenceError):
+        funcnn.train("mlp", learning_rate=1.0)
+    assert dict(jax.config.values) == before
+    assert jnp.ones(3).dtype == np.float32
+
+
+def test_the_user_s_arrays_stay_the_user_s(line):
+    x, y = line[0].copy(), line[1].copy()
+    params = {"a": np.zeros((), np.float32), "b": np.zeros((), np.float32)}
+    result = funcnn.train(data=(x, y), params=params, steps=30, **LINE)
+    assert params["a"] == 0
+    np.testing.assert_array_equal(x, line[0])
+    params["a"] += 5
+    again = funcnn.train(data=(x, y), params={"a": 0.0, "b": 0.0}, steps=30, **LINE)
+    np.testing.assert_array_equal(result.losses, again.losses)
+
+
+def test_started_from_the_end_of_another_run(line):
+    whole = funcnn.train(data=line, steps=60, **LINE)
+    half = funcnn.train(data=line, steps=30, **LINE)
+    rest = funcnn.train(data=line, params=half.params, steps=30, **LINE)
+    np.testing.assert_array_equal(np.concatenate([half.losses, rest.losses]), whole.losses)
+
+
+def test_losses_stand_before_their_update(line):
+    result = funcnn.train(data=line, params={"a": 0.0, "b": 0.0}, steps=1, **LINE)
+    assert result.losses[0] == pytest.approx((line[1] ** 2).sum(), rel=1e-6)
+    assert float(result.params["a"]) == pytest.approx(1e-2 * 2 * line[1].sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize("start", range(0, 60, 7))
+def test_divergence_names_the_step_and_keeps_the_last_finite_state(start, monkeypatch):
+    # The loss overflows float32 after a number of steps that the start decides.
+    monkeypatch.setattr(running, "CHUNK_SECONDS", 1e-3)
+    x, y = np.ones((1, 1)), np.zeros((1, 1))
+
+    def apply(params, x):
+        return x * params["w"]
+
+    model = (lambda _: {"w": jnp.ones((1, 1))}, apply)
+    first = np.full((1, 1), 2.0 ** (61 - start), np.float32)
+    with pytest.raises(funcnn.DivergenceError) as caught:
+        # w becomes w − 1.5·2w = −2w: the loss w² is finite below 2¹²⁸.
+        funcnn.train(model, (x, y), params={"w": first}, optimizer="sgd", learning_rate=1.5,
+                     steps=100)  # fmt: skip
+    error = caught.value
+    step = 3 + start
+    assert error.step == step
+    assert f"step {step} " in str(error)
+    assert len(error.losses) == step
+    assert np.isfinite(error.losses).all()
+    assert int(error.state.step) == step - 1
+    assert abs(float(error.state.params["w"][0, 0])) == 2.0**63
+
+
+def test_divergence_at_the_first_step_and_after_the_last():
+    x, y = np.ones(1), np.zeros(1)
+    huge = {"a": 1e30, "b": 0.0}
+    with pytest.raises(funcnn.DivergenceError) as caught:
+        funcnn.train("polynomial", (x, y), degree=1, params=huge, steps=5, learning_rate=1e-3)
+    assert (caught.value.step, int(caught.value.state.step)) == (0, 0)
+    assert float(caught.value.state.params["a"]) == np.float32(1e30)
+    # A finite loss, but an update that leaves no finite params.
+    large = {"a": 1e15, "b": 0.0}
+    with pytest.raises(funcnn.DivergenceError) as caught:
+        funcnn.train("polynomial", (x, y), degree=1, params=large, steps=1, learning_rate=1e30)
+    assert (caught.value.step, int(caught.value.state.step)) == (1, 0)
+    assert len(caught.value.losses) == 1
+
+
+def test_ctrl_c_keeps_the_finished_steps(line):
+    # The run would take minutes; the signal comes once its log shows that it runs.
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        funcnn.train(data=line, steps=2**31 - 1, **LINE)
+    error = caught.value
+    assert isinstance(error, funcnn.TrainingInterrupted)
+    result = error.result
+    assert 0 < len(result.losses) == int(result.state.step)
+    whole = funcnn.train(data=line, steps=len(result.losses), **LINE)
+    np.testing.assert_array_equal(whole.losses, result.losses)
+    np.testing.assert_array_equal(whole.params["a"], result.params["a"])
+
+
+def test_the_log(line, capsys):
+    result = funcnn.train(data=line, steps=25, log_every=10, **LINE)
+    shown = capsys.readouterr()
+    assert shown.out == "".join(f"{t} {float(result.losses[t])}\n" for t in (0, 10, 20))
+    assert shown.err == ""
+    funcnn.train(data=line, steps=25, log_every=range(4, 100, 10), **LINE)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["4", "14", "24"]
+
+
+def test_silence_is_the_default(line, capfd):
+    funcnn.train(data=line, steps=25, **LINE)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_bar_can_be_asked_for(line, capsys, monkeypatch):
+    monkeypatch.setattr("funcnn.reporting.BAR_DELAY", 0)
+    funcnn.train(data=line, steps=25, log_every=10, progress=True, **LINE)
+    shown = capsys.readouterr()
+    assert "/25 [" in shown.err
+    assert len(shown.out.splitlines()) == 3
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "lion", "adagrad", "lamb", "adamax", "radam"])
+def test_any_optax_transformation(name, line):
+    result = funcnn.train(
+        "polynomial", line, degree=1, steps=200, optimizer=getattr(optax, name)(1e-2)
+    )
+    assert result.losses[-1] < result.losses[0]
+
+
+def test_a_wrapped_optax_transformation_and_a_schedule(line):
+    schedule = optax.warmup_cosine_decay_schedule(0.0, 1e-2, 10, 200)
+    clipped = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
+    result = funcnn.train("polynomial", line, degree=1, steps=200, optimizer=clipped)
+    assert result.losses[-1] < result.losses[0]
+    scheduled = funcnn.train(
+        "polynomial", line, degree=1, steps=200, optimizer="adam", learning_rate=schedule
+    )
+    # The schedule's first rate is 0: the first update changes nothing.
+    assert scheduled.losses[0] == scheduled.losses[1] != scheduled.losses[2]
+
+
+def test_a_pair_of_functions_is_a_model():
+    def apply(params, x):
+        return x @ params["w"]
+
+    result = funcnn.train(
+        (lambda _: {"w": jnp.zeros((3, 2))}, apply), (X, Y), optimizer="sgd",
+        learning_rate=1e-2, steps=500,
+    )  # fmt: skip
+    np.testing.assert_allclose(result.predict(X), Y, atol=1e-3)
+
+
+def test_a_loss_of_one_s_own(line):
+    def absolute(prediction, target):
+        return jnp.abs(prediction - target).mean()
+
+    result = funcnn.train(
+        "polynomial", line, degree=1, steps=2000, loss=absolute, optimizer="adam",
+        learning_rate=1e-2,
+    )  # fmt: skip
+    assert result.losses[-1] < 0.05
+
+
+def test_predict_plot_and_repr(line):
+    result = funcnn.train(data=line, steps=1000, **LINE)
+    np.testing.assert_allclose(result.predict(line[0]), line[1], atol=1e-3)
+    np.testing.assert_allclose(result.predict(line[0][:3, None]), line[1][:3], atol=1e-3)
+    assert "1000 steps" in repr(result)
+    assert result.microseconds_per_step > 0
+    pytest.importorskip("matplotlib").use("Agg")
+    axes = result.plot()
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), result.losses)
+    assert axes.get_yscale() == "log"
+    assert result.plot(ax=axes) is axes
+
+
+def test_predictions_of_a_model_that_draws():
+    result = funcnn.train("dynamic", steps=10)
+    x = np.array([2.0])
+    np.testing.assert_array_equal(result.predict(x), result.predict(x))
+    params = {name: float(value) for name, value in result.params.items()}
+    cubic = sum(params[name] * 2.0**power for power, name in enumerate("abcd"))
+    terms = funcnn.models.extra_terms(0, 11)[10]
+    expected = cubic + params["e"] * sum([2.0**4, 2.0**5][:terms])
+    assert float(result.predict(x)[0]) == pytest.approx(expected, rel=1e-5)
+    assert len({float(result.predict(x, seed=seed)[0]) for seed in range(20)}) == 3

@@ -1,0 +1,89 @@
+"""Params as files."""
+
+from __future__ import annotations
+
+import os
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import funcnn
+
+NESTED = {"layer": {"w": np.arange(6.0).reshape(2, 3).T, "b": np.float32(2.5)}, "a": np.array(1.0)}
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_there_and_back(suffix, tmp_path):
+    if suffix == ".safetensors":
+        pytest.importorskip("safetensors")
+    path = tmp_path / f"weights{suffix}"
+    funcnn.save_params(NESTED, path)
+    loaded = funcnn.load_params(path)
+    assert loaded.keys() == NESTED.keys()
+    for found, saved in (
+        (loaded["a"], NESTED["a"]),
+        (loaded["layer"]["w"], NESTED["layer"]["w"]),
+        (loaded["layer"]["b"], NESTED["layer"]["b"]),
+    ):
+        np.testing.assert_array_equal(found, saved)
+        assert (found.shape, found.dtype) == (np.shape(saved), saved.dtype)
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_saved_run_goes_on(dtype, tmp_path, line):
+    whole = funcnn.train("polynomial", line, steps=20, dtype=dtype)
+    half = funcnn.train("polynomial", line, steps=10, dtype=dtype)
+    half.save(tmp_path / "half.npz")
+    rest = funcnn.train(
+        "polynomial", line, steps=10, dtype=dtype, params=funcnn.load_params(tmp_path / "half.npz")
+    )
+    np.testing.assert_array_equal(rest.losses, whole.losses[10:])
+
+
+def test_pytorch_reads_the_safetensors(tmp_path):
+    pytest.importorskip("torch")
+    from safetensors.torch import load_file
+
+    funcnn.save_params({"w": jnp.arange(6.0).reshape(2, 3).T}, tmp_path / "w.safetensors")
+    np.testing.assert_array_equal(
+        load_file(tmp_path / "w.safetensors")["w"], [[0, 3], [1, 4], [2, 5]]
+    )
+
+
+def test_where_params_cannot_be_saved(tmp_path):
+    for path, message in [
+        (tmp_path / "weights.pt", "'.pt' is not known"),
+        (tmp_path / "no" / "weights.npz", "there is no folder"),
+    ]:
+        with pytest.raises(funcnn.ArgumentError, match=message):
+            funcnn.save_params(NESTED, path)
+    with pytest.raises(funcnn.ArgumentTypeError, match="from \\(nested\\) dicts"):
+        funcnn.save_params([np.ones(2)], tmp_path / "w.npz")
+    with pytest.raises(funcnn.ArgumentError, match=r"names without \. /"):
+        funcnn.save_params({"a.b": np.ones(2)}, tmp_path / "w.npz")
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "weights.npz"
+    funcnn.save_params({"w": np.ones(3)}, path)
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        funcnn.save_params({"w": np.zeros(3)}, path)
+    np.testing.assert_array_equal(funcnn.load_params(path)["w"], np.ones(3))
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_files_that_hold_no_params(tmp_path):
+    pytest.importorskip("safetensors")
+    for name in ("w.npz", "w.safetensors"):
+        (tmp_path / name).write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00garbage!")
+        with pytest.raises(funcnn.ArgumentError, match="is not a sound"):
+            funcnn.load_params(tmp_path / name)
+    with pytest.raises(funcnn.ArgumentError, match="no such file"):
+        funcnn.load_params(tmp_path / "none.npz")
+    np.savez(tmp_path / "clash.npz", **{"a": np.ones(1), "a.b": np.ones(1)})
+    with pytest.raises(funcnn.ArgumentError, match="stands below an array"):
+        funcnn.load_params(tmp_path / "clash.npz")
