@@ -28,15 +28,19 @@ __all__ = ["main"]
 def main() -> NoReturn:
     """Run the command line and exit."""
     try:
-        commands.main(prog_name="funcnn", standalone_mode=False)
+        # Not commands.main, which prints a line of its own at Ctrl-C.
+        with commands.make_context("funcnn", sys.argv[1:]) as context:
+            commands.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
     except click.ClickException as error:
         _exit(2, error.format_message())
     except (funcnn.ArgumentError, funcnn.MissingExtraError) as error:
         _exit(2, str(error))
     except funcnn.DivergenceError as error:
         _exit(1, str(error))
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         _exit(130, "interrupted")
     except BrokenPipeError:
         # The reader of stdout has left; Python would complain once more at its exit.

@@ -8,16 +8,14 @@ and ``jax.vmap`` over the numbers is a sweep.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import optax
 
 from funcnn import checks
 from funcnn.core import ArgumentError
+from funcnn.hyperparameters import with_hyperparameters
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -61,7 +59,7 @@ def sgd(
     checks.number("momentum", momentum)
     if nesterov and _used(momentum) is None:
         raise ArgumentError("nesterov=True needs a momentum above 0")
-    return _with_numbers(
+    return with_hyperparameters(
         _sgd,
         {"nesterov": checks.flag("nesterov", nesterov)},
         learning_rate=_rate(learning_rate),
@@ -112,7 +110,7 @@ def rmsprop(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
-    return _with_numbers(
+    return with_hyperparameters(
         _rmsprop,
         {"centered": checks.flag("centered", centered)},
         learning_rate=_rate(learning_rate),
@@ -148,7 +146,7 @@ def adam(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
     """
-    return _with_numbers(
+    return with_hyperparameters(
         _adam,
         {},
         learning_rate=_rate(learning_rate),
@@ -174,7 +172,7 @@ def adamw(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
     """
-    return _with_numbers(
+    return with_hyperparameters(
         _adamw,
         {},
         learning_rate=_rate(learning_rate),
@@ -237,32 +235,3 @@ def _rate(learning_rate: LearningRate) -> LearningRate:
 def _used(value: Number) -> Number | None:
     """None for a plain 0, which leaves the whole transformation out."""
     return None if isinstance(value, (int, float)) and value == 0 else value
-
-
-def _with_numbers(
-    factory: Callable[..., Any], static: dict[str, bool], **hyperparameters: Any
-) -> optax.GradientTransformation:
-    schedules = {name: value for name, value in hyperparameters.items() if callable(value)}
-    absent = {name: None for name, value in hyperparameters.items() if value is None}
-    fixed = static | schedules | absent
-    numbers = {name: value for name, value in hyperparameters.items() if name not in fixed}
-    template = _template(factory, tuple(fixed.items()), tuple(numbers))
-
-    def init(params: optax.Params) -> Any:
-        state: Any = template.init(params)
-        dtype = optax.tree.dtype(params, "highest")
-        values = {name: jnp.asarray(value, dtype) for name, value in numbers.items()}
-        return state._replace(hyperparams=state.hyperparams | values)
-
-    return optax.GradientTransformationExtraArgs(init, template.update)
-
-
-@functools.lru_cache(maxsize=256)
-def _template(
-    factory: Callable[..., Any], fixed: tuple[tuple[str, Any], ...], numbers: tuple[str, ...]
-) -> optax.GradientTransformation:
-    """The transformation but for its numbers, which ``init`` leaves at zero."""
-    transformation = optax.inject_hyperparams(factory)(**dict(fixed), **dict.fromkeys(numbers, 0.0))
-    return optax.GradientTransformationExtraArgs(
-        jax.jit(transformation.init), transformation.update
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +11,7 @@ import numpy as np
 import optax
 
 from funcnn import checks, models
-from funcnn.core import ArgumentError, ArgumentTypeError, Model, TrainState
+from funcnn.core import ArgumentError, ArgumentTypeError, Model
 from funcnn.data import load, prepare_inputs, prepare_targets
 from funcnn.experiments import OF_MODEL, Experiment
 from funcnn.fitting import compiled, make_update, start
@@ -20,6 +19,12 @@ from funcnn.losses import LOSSES, cross_entropy
 from funcnn.optimizers import OPTIMIZERS
 from funcnn.precision import check_dtype, numerics
 from funcnn.randomness import check_seed, initial_key, run_key
+from funcnn.shapes import (
+    matching_params,
+    require_float_leaves,
+    require_known_classes,
+    require_steady_update,
+)
 
 if TYPE_CHECKING:
     from funcnn.core import Loss, Params, Update
@@ -96,15 +101,15 @@ def make_plan(
         raise ArgumentError(f"batch_size={batch_size} is more than the {len(x)} samples")
     with numerics(dtype):
         shapes = jax.eval_shape(lambda: compiled(chosen_model.init)(initial_key(seed)))
-        _require_float_leaves(shapes, dtype)
+        require_float_leaves(shapes, dtype)
         if params is not None:
-            params = _matching(params, shapes)
+            params = matching_params(params, shapes)
         state = jax.eval_shape(
             lambda params: start(params, chosen_optimizer, run_key(seed)), shapes
         )
-        _require_steady(update, state, (x, y))
+        require_steady_update(update, state, (x, y))
         if chosen_loss is cross_entropy:
-            _require_known_classes(chosen_model, shapes, x, y)
+            require_known_classes(chosen_model, shapes, x, y)
     return Plan(chosen_model, chosen_optimizer, update, params, (x, y), steps, dtype, seed)
 
 
@@ -184,74 +189,3 @@ def _or_own(value: Any, own: Experiment | None, name: str) -> Any:
     if own is None:
         raise ArgumentTypeError(f"{name}= is needed to train a model of your own")
     return getattr(own, name)
-
-
-def _require_float_leaves(shapes: Params, dtype: str) -> None:
-    leaves = jax.tree.leaves_with_path(shapes)
-    if not leaves:
-        raise ArgumentError("the model's init gives no parameters")
-    for path, leaf in leaves:
-        if leaf.dtype != dtype:
-            raise ArgumentTypeError(
-                f"the model's init gives {_named(path)} as {leaf.dtype}; the run is in {dtype}"
-            )
-
-
-def _matching(params: Params, shapes: Params) -> Params:
-    """A private copy of params, where their tree, shapes and dtypes are the model's."""
-    wanted = {_named(path): leaf for path, leaf in jax.tree.leaves_with_path(shapes)}
-    given = {_named(path): leaf for path, leaf in jax.tree.leaves_with_path(params)}
-    if jax.tree.structure(params) != jax.tree.structure(shapes):
-        missing = [name for name in wanted if name not in given]
-        unknown = [
-            f"{name} (did you mean {''.join(near)}?)" if near else name
-            for name in given
-            if name not in wanted
-            for near in [difflib.get_close_matches(name, missing, n=1)]
-        ]
-        raise ArgumentError(
-            f"params are another tree: missing {', '.join(missing) or 'none'}, "
-            f"unknown {', '.join(unknown) or 'none'}; the model has {', '.join(wanted)}"
-        )
-    copies = {}
-    for name, leaf in given.items():
-        array, want = np.array(leaf), wanted[name]
-        if isinstance(leaf, (float, int)) and not isinstance(leaf, bool):
-            array = array.astype(want.dtype)
-        if array.shape != want.shape or array.dtype != want.dtype:
-            raise ArgumentError(
-                f"{name} is {array.dtype}{array.shape}; the model has {want.dtype}{want.shape}"
-            )
-        if not np.isfinite(array).all():
-            raise ArgumentError(f"{name} is not finite")
-        copies[name] = array
-    return jax.tree.unflatten(jax.tree.structure(shapes), list(copies.values()))
-
-
-def _require_steady(update: Update, state: TrainState, data: Any) -> None:
-    """One update gives a state of the same shapes and dtypes, as a loop needs."""
-    after, _ = jax.eval_shape(update, state, data)
-    if jax.tree.structure(after) != jax.tree.structure(state):
-        raise ArgumentError("an update changes the structure of the params or optimizer state")
-    for (path, old), new in zip(
-        jax.tree.leaves_with_path(state), jax.tree.leaves(after), strict=True
-    ):
-        if (old.shape, old.dtype) != (new.shape, new.dtype):
-            raise ArgumentError(
-                f"an update turns state{jax.tree_util.keystr(path)} from {old.dtype}{old.shape} "
-                f"into {new.dtype}{new.shape}"
-            )
-
-
-def _require_known_classes(model: Model, params: Params, x: np.ndarray, y: np.ndarray) -> None:
-    def predict(params: Params) -> Any:
-        key = (initial_key(0),) if model.stochastic else ()
-        return compiled(model.apply)(params, x, *key)
-
-    classes = jax.eval_shape(predict, params).shape[-1]
-    if y.max() >= classes:
-        raise ArgumentError(f"y holds the class {y.max()}; the model knows 0 to {classes - 1}")
-
-
-def _named(path: Any) -> str:
-    return f"params{jax.tree_util.keystr(path)}"

@@ -1,0 +1,61 @@
+"""Optimizers whose numbers live in their state.
+
+An optax transformation is closed over its numbers. With ``inject_hyperparams``
+they move into the state; what is left is a template that all numbers share, and
+that is found again by what it is made of.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+__all__ = ["with_hyperparameters"]
+
+
+def with_hyperparameters(
+    factory: Callable[..., optax.GradientTransformation],
+    static: dict[str, bool],
+    **hyperparameters: Any,
+) -> optax.GradientTransformation:
+    """``factory(**static, **hyperparameters)``, the numbers kept in the optimizer's state.
+
+    Args:
+        factory: a module's own function (not a closure), from hyperparameters to
+            a transformation.
+        static: arguments that decide the transformation's structure.
+        **hyperparameters: numbers (traced ones too), schedules, or None for
+            what is not used.
+
+    Returns:
+        A transformation whose ``update`` is the same object for all numbers.
+    """
+    schedules = {name: value for name, value in hyperparameters.items() if callable(value)}
+    unused = {name: None for name, value in hyperparameters.items() if value is None}
+    fixed = static | schedules | unused
+    numbers = {name: value for name, value in hyperparameters.items() if name not in fixed}
+    template = _template(factory, tuple(fixed.items()), tuple(numbers))
+
+    def init(params: optax.Params) -> Any:
+        state: Any = template.init(params)
+        dtype = optax.tree.dtype(params, "highest")
+        values = {name: jnp.asarray(value, dtype) for name, value in numbers.items()}
+        return state._replace(hyperparams=state.hyperparams | values)
+
+    return optax.GradientTransformationExtraArgs(init, template.update)
+
+
+@functools.lru_cache(maxsize=256)
+def _template(
+    factory: Callable[..., Any], fixed: tuple[tuple[str, Any], ...], numbers: tuple[str, ...]
+) -> optax.GradientTransformation:
+    """The transformation but for its numbers, which ``init`` leaves at zero."""
+    transformation = optax.inject_hyperparams(factory)(**dict(fixed), **dict.fromkeys(numbers, 0.0))
+    return optax.GradientTransformationExtraArgs(
+        jax.jit(transformation.init), transformation.update
+    )

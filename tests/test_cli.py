@@ -1,0 +1,214 @@
+"""The command line: its output, its exit codes, and Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import funcnn
+from funcnn import cli
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command in this process: its exit code, stdout and stderr."""
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["funcnn", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        shown = capsys.readouterr()
+        return exit_.value.code, shown.out, shown.err
+
+    return command
+
+
+def test_the_log_has_the_seed_s_form(run):
+    code, out, err = run("train", "legendre")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[:20]] == [str(t) for t in range(99, 2000, 100)]
+    assert float(lines[0].split()[1]) == pytest.approx(209.95834350585938, rel=1e-5)
+    assert lines[20].startswith("Result: y = ")
+    assert " * P3(" in lines[20]
+    assert lines[21].startswith("Loss: 461.90")
+    assert lines[22].startswith("Time: ")
+    assert "µs a step" in lines[22]
+    assert len(lines) == 23
+
+
+def test_log_every(run):
+    _, out, _ = run("train", "mlp", "--steps", 45, "--log-every", 20)
+    assert [line.split()[0] for line in out.splitlines()[:3]] == ["0", "20", "40"]
+
+
+def test_json_is_one_object_and_nothing_else(run, tmp_path):
+    path = tmp_path / "w.npz"
+    code, out, err = run(
+        "train", "polynomial", "--degree", 2, "--steps", 250, "--dtype", "float64", "--seed", 3,
+        "--gradient", "manual", "--json", "--save", path,
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    facts = json.loads(out)
+    result = funcnn.train(
+        "polynomial", degree=2, steps=250, dtype="float64", seed=3, gradient="manual"
+    )
+    assert facts["steps"] == 250
+    assert facts["last_loss"] == result.losses[-1]
+    assert facts["losses"] == [[99, result.losses[99]], [199, result.losses[199]]]
+    assert facts["formula"] == result.formula
+    assert facts["interrupted"] is False
+    np.testing.assert_array_equal(funcnn.load_params(path)["c"], result.params["c"])
+
+
+def test_options_reach_the_run(run, tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((40, 3)), rng.standard_normal((40, 1))
+    table = np.column_stack([x, y])
+    np.savetxt(tmp_path / "d.csv", table, delimiter=",", header="p,q,r,y", comments="", fmt="%.17g")
+    code, out, _ = run(
+        "train", "mlp_linear", "--data", tmp_path / "d.csv", "--target", "y", "--hidden", "5,4",
+        "--optimizer", "momentum", "--learning-rate", 1e-3, "--set", "momentum=0.5", "--set",
+        "nesterov=true", "--batch-size", 8, "--loss", "mean_squared_error", "--steps", 60, "--json",
+    )  # fmt: skip
+    assert code == 0
+    result = funcnn.train(
+        "mlp_linear", (x, y), hidden=(5, 4), optimizer="momentum", learning_rate=1e-3,
+        momentum=0.5, nesterov=True, batch_size=8, loss="mean_squared_error", steps=60,
+    )  # fmt: skip
+    assert json.loads(out)["last_loss"] == result.losses[-1]
+
+
+BAD = {
+    "no-model": (["train"], "Missing argument 'MODEL'"),
+    "model": (["train", "mpl"], "model='mpl' is not known; did you mean 'mlp'?"),
+    "steps": (["train", "mlp", "--steps", "many"], "'many' is not a valid integer"),
+    "rate": (["train", "mlp", "--learning-rate", "-1"], "learning_rate=-1.0 must be a positive"),
+    "data": (["train", "mlp", "--data", "none.csv"], "none.csv: there is no such file"),
+    "hidden": (["train", "mlp", "--hidden", "5,x"], "--hidden 5,x must be"),
+    "set": (["train", "mlp", "--set", "momentum"], "--set momentum must be NAME=NUMBER"),
+    "set-steps": (["train", "mlp", "--set", "steps=5"], "steps is set elsewhere"),
+    "set-unknown": (["train", "mlp", "--set", "beta1=0.5"], "sgd takes no beta1"),
+    "save": (["train", "mlp", "--save", "weights.pt"], "'.pt' is not known"),
+    "option": (["train", "mlp", "--stepz", "5"], "No such option"),
+    "command": (["trane"], "No such command"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(name, run):
+    arguments, message = BAD[name]
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("funcnn: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_missing_extra_is_named(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    code, out, err = run("train", "mlp", "--save", tmp_path / "w.safetensors")
+    assert (code, out) == (2, "")
+    assert err == "funcnn: safetensors is not installed: pip install 'funcnn[safetensors]'\n"
+
+
+def test_divergence_is_exit_code_1_and_saves_nothing(run, tmp_path):
+    path = tmp_path / "w.npz"
+    code, _, err = run("train", "mlp", "--learning-rate", 1.0, "--save", path)
+    assert code == 1
+    assert err.startswith("funcnn: the run diverged: the loss at step 2 ")
+    assert not path.exists()
+
+
+def test_help_version_and_models(run):
+    for arguments in ([], ["--help"]):
+        code, out, _ = run(*arguments)
+        assert code == 0
+        assert "train" in out
+    assert run("--version")[:2] == (0, f"funcnn {funcnn.__version__}\n")
+    code, out, _ = run("models")
+    assert code == 0
+    assert [line.split(":")[0] for line in out.splitlines()[::2]] == list(funcnn.models.MODELS)
+
+
+def start(*arguments, **options):
+    command = [sys.executable, "-m", "funcnn", *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, **pipes | options)
+
+
+def test_as_a_process():
+    process = start("train", "polynomial", "--steps", 300)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()] == ["99", "199", "299", "Result:",
+                                                              "Loss:", "Time:"]  # fmt: skip
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_ctrl_c_keeps_and_saves_the_finished_steps(as_json, tmp_path):
+    path = tmp_path / "w.npz"
+    process = start("train", "polynomial", "--steps", 2**31 - 1, "--log-every", 10**5, "--save",
+                    path, *(["--json"] if as_json else []))  # fmt: skip
+    if as_json:
+        time.sleep(6)
+    else:
+        assert process.stdout.readline().startswith("0 ")
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert time.monotonic() - begin < 5
+    assert (process.returncode, err) == (130, "funcnn: interrupted\n")
+    if as_json:
+        facts = json.loads(out)
+        assert facts["interrupted"] is True
+        assert 0 < facts["steps"] < 2**31 - 1
+    else:
+        assert out.splitlines()[-1] == f"Weights: {path}"
+    assert sorted(funcnn.load_params(path)) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_the_bar_stands_on_stderr_when_it_is_a_terminal():
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(ours, (24, 80))
+    process = start("train", "polynomial", "--steps", 400_000, stderr=theirs)
+    os.close(theirs)
+    shown = bytearray()
+
+    def read():
+        with contextlib.suppress(OSError):  # Linux's word for the end of a terminal.
+            while part := os.read(ours, 4096):
+                shown.extend(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    out, _ = process.communicate(timeout=60)
+    reader.join(timeout=10)
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"/400000 [" in shown
+    assert b"loss" in shown
+    assert "step/s" not in out
+    assert out.splitlines()[0].startswith("99 ")
+
+
+def test_a_reader_that_leaves_early_is_no_traceback():
+    process = start("train", "polynomial", "--steps", 50000, "--log-every", 1)
+    process.stdout.readline()
+    process.stdout.close()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err == ""
