@@ -1,0 +1,23 @@
+"""What ``funcnn train mlp`` does, in PyTorch with updates by hand.
+
+Source: "Two fully connected layers", section 3.
+"""
+
+import torch
+
+x = torch.randn(64, 1000)
+y = torch.randn(64, 10)
+w1 = torch.randn(1000, 100, requires_grad=True)
+w2 = torch.randn(100, 10, requires_grad=True)
+
+for step in range(500):
+    y_pred = x.mm(w1).clamp(min=0).mm(w2)
+    loss = (y_pred - y).pow(2).sum()
+    if step % 50 == 0:
+        print(step, loss.item())
+    loss.backward()
+    with torch.no_grad():
+        w1 -= 1e-6 * w1.grad
+        w2 -= 1e-6 * w2.grad
+        w1.grad.zero_()
+        w2.grad.zero_()
