@@ -26,7 +26,7 @@ FLOORS = [
     {"running"},
     {"training"},
     {""},
-    {"cli"},
+    {"bench", "cli"},
     {"__main__"},
 ]
 FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
@@ -69,8 +69,8 @@ def test_every_module_has_a_floor():
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_torch_stays_in_the_references(path):
-    if part_of(path) != "reference":
+def test_torch_stays_in_the_references_and_the_peers(path):
+    if part_of(path) not in {"reference", "bench"}:
         assert not [name for name in imports(path) if name.split(".")[0] == "torch"]
 
 
