@@ -57,9 +57,9 @@ def integer(argument: str, value: Any, *, at_least: int, below: int = 2**63) -> 
 
 
 def number(argument: str, value: Any, *, positive: bool = False, below: float = math.inf) -> Any:
-    """``value``, where it is a finite number that is not negative, nor zero if ``positive``.
+    """``value`` as a float, where it is finite and not negative, nor zero if ``positive``.
 
-    A traced value passes: it has no value yet.
+    A traced value passes as it is: it has no value yet.
 
     >>> number("learning_rate", -1.0, positive=True)
     Traceback (most recent call last):
@@ -79,7 +79,7 @@ def number(argument: str, value: Any, *, positive: bool = False, below: float = 
         raise ArgumentError(f"{argument}={value!r} must be a {kind} finite number")
     if real >= below:
         raise ArgumentError(f"{argument}={value!r} must be below {below}")
-    return value
+    return real
 
 
 def flag(argument: str, value: Any) -> bool:

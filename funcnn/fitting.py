@@ -47,8 +47,9 @@ def start(
         optimizer: the optimizer that ``make_update`` was, or will be, given.
         key: the key from which every step derives its random numbers.
     """
+    params = jax.tree.map(_strongly_typed, params)
     with jax_promotion():
-        optimizer_state = optimizer.init(params)
+        optimizer_state = jax.tree.map(_strongly_typed, optimizer.init(params))
     return TrainState(params, optimizer_state, jnp.asarray(0, jnp.int32), key)
 
 
@@ -192,6 +193,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     called from: alone, in a loop, or to learn its result's shape.
     """
     return jax.jit(function)
+
+
+def _strongly_typed(leaf: Array) -> Array:
+    """What a first update would make of a weakly typed array, so that the loop is traced once."""
+    return jnp.asarray(leaf, leaf.dtype) if getattr(leaf, "weak_type", False) else leaf
 
 
 def _require_comparable(prediction: Array, target: Array) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-__all__ = ["with_hyperparameters"]
+__all__ = ["with_hyperparameters", "without_numbers"]
 
 
 def with_hyperparameters(
@@ -40,14 +40,30 @@ def with_hyperparameters(
     fixed = static | schedules | unused
     numbers = {name: value for name, value in hyperparameters.items() if name not in fixed}
     template = _template(factory, tuple(fixed.items()), tuple(numbers))
-
-    def init(params: optax.Params) -> Any:
-        state: Any = template.init(params)
-        dtype = optax.tree.dtype(params, "highest")
-        values = {name: jnp.asarray(value, dtype) for name, value in numbers.items()}
-        return state._replace(hyperparams=state.hyperparams | values)
-
+    init = _Init(template.init, tuple(numbers.items()))
     return optax.GradientTransformationExtraArgs(init, template.update)
+
+
+def without_numbers(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """The optimizer's template, equal for all numbers; the optimizer itself where it has none.
+
+    Its state has the optimizer's shapes and dtypes.
+    """
+    init = optimizer.init
+    return optimizer._replace(init=init.template) if isinstance(init, _Init) else optimizer
+
+
+class _Init(NamedTuple):
+    """The template's ``init``, and the numbers to put in."""
+
+    template: Callable[[Any], Any]
+    numbers: tuple[tuple[str, Any], ...]
+
+    def __call__(self, params: optax.Params) -> Any:
+        state = self.template(params)
+        dtype = optax.tree.dtype(params, "highest")
+        values = {name: jnp.asarray(value, dtype) for name, value in self.numbers}
+        return state._replace(hyperparams=state.hyperparams | values)
 
 
 @functools.lru_cache(maxsize=256)

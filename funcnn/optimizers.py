@@ -56,7 +56,7 @@ def sgd(
             f"dampening={dampening}: optax.trace has none; divide the learning rate instead, "
             f"or keep dampening=0"
         )
-    checks.number("momentum", momentum)
+    momentum = checks.number("momentum", momentum)
     if nesterov and _used(momentum) is None:
         raise ArgumentError("nesterov=True needs a momentum above 0")
     return with_hyperparameters(
@@ -234,4 +234,4 @@ def _rate(learning_rate: LearningRate) -> LearningRate:
 
 def _used(value: Number) -> Number | None:
     """None for a plain 0, which leaves the whole transformation out."""
-    return None if isinstance(value, (int, float)) and value == 0 else value
+    return None if isinstance(value, float) and value == 0 else value

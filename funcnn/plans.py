@@ -14,17 +14,13 @@ from funcnn import checks, models
 from funcnn.core import ArgumentError, ArgumentTypeError, Model
 from funcnn.data import load, prepare_inputs, prepare_targets
 from funcnn.experiments import OF_MODEL, Experiment
-from funcnn.fitting import compiled, make_update, start
+from funcnn.fitting import make_update
+from funcnn.hyperparameters import without_numbers
 from funcnn.losses import LOSSES, cross_entropy
 from funcnn.optimizers import OPTIMIZERS
-from funcnn.precision import check_dtype, numerics
-from funcnn.randomness import check_seed, initial_key, run_key
-from funcnn.shapes import (
-    matching_params,
-    require_float_leaves,
-    require_known_classes,
-    require_steady_update,
-)
+from funcnn.precision import check_dtype
+from funcnn.randomness import check_seed
+from funcnn.shapes import matching_params, shapes_of
 
 if TYPE_CHECKING:
     from funcnn.core import Loss, Params, Update
@@ -99,17 +95,18 @@ def make_plan(
     )
     if batch_size is not None and batch_size > len(x):
         raise ArgumentError(f"batch_size={batch_size} is more than the {len(x)} samples")
-    with numerics(dtype):
-        shapes = jax.eval_shape(lambda: compiled(chosen_model.init)(initial_key(seed)))
-        require_float_leaves(shapes, dtype)
-        if params is not None:
-            params = matching_params(params, shapes)
-        state = jax.eval_shape(
-            lambda params: start(params, chosen_optimizer, run_key(seed)), shapes
-        )
-        require_steady_update(update, state, (x, y))
-        if chosen_loss is cross_entropy:
-            require_known_classes(chosen_model, shapes, x, y)
+    shapes = shapes_of(
+        chosen_model,
+        without_numbers(chosen_optimizer),
+        update,
+        jax.ShapeDtypeStruct(x.shape, x.dtype),
+        jax.ShapeDtypeStruct(y.shape, y.dtype),
+        dtype,
+    )
+    if chosen_loss is cross_entropy and y.max() >= (classes := shapes.prediction.shape[-1]):
+        raise ArgumentError(f"y holds the class {y.max()}; the model knows 0 to {classes - 1}")
+    if params is not None:
+        params = matching_params(params, shapes.params)
     return Plan(chosen_model, chosen_optimizer, update, params, (x, y), steps, dtype, seed)
 
 

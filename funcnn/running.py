@@ -100,8 +100,8 @@ def _chunks(
     before, length, done = None, 1, 0
     while done < steps:
         begin = time.perf_counter()
-        # Unlike a copy to NumPy, this wait ends at once at Ctrl-C.
-        after, losses = jax.block_until_ready(loop(state, data, np.int32(length)))
+        after, losses = loop(state, data, np.int32(length))
+        losses.block_until_ready()  # Unlike a copy to NumPy, this wait ends at once at Ctrl-C.
         seconds = time.perf_counter() - begin
         losses = np.asarray(losses)[:length].copy()
         done += length

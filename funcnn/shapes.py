@@ -3,36 +3,64 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Model, TrainState
-from funcnn.fitting import compiled
-from funcnn.randomness import initial_key
+from funcnn.fitting import compiled, start
+from funcnn.precision import numerics
+from funcnn.randomness import initial_key, run_key
 
 if TYPE_CHECKING:
+    from jaxtyping import Array
+
     from funcnn.core import Params, Update
 
-__all__ = [
-    "matching_params",
-    "require_float_leaves",
-    "require_known_classes",
-    "require_steady_update",
-]
+__all__ = ["Shapes", "matching_params", "shapes_of"]
 
 
-def require_float_leaves(shapes: Params, dtype: str) -> None:
-    """Params of the run's dtype, and some at all."""
-    leaves = jax.tree.leaves_with_path(shapes)
-    if not leaves:
-        raise ArgumentError("the model's init gives no parameters")
-    for path, leaf in leaves:
-        if leaf.dtype != dtype:
-            raise ArgumentTypeError(
-                f"the model's init gives {_named(path)} as {leaf.dtype}; the run is in {dtype}"
-            )
+class Shapes(NamedTuple):
+    """What a run will hold, as shapes and dtypes.
+
+    Attributes:
+        params: the model's tree.
+        prediction: what the model makes of all the samples.
+    """
+
+    params: Params
+    prediction: jax.ShapeDtypeStruct
+
+
+@functools.lru_cache(maxsize=256)
+def shapes_of(
+    model: Model,
+    optimizer: optax.GradientTransformation,
+    update: Update,
+    x: jax.ShapeDtypeStruct,
+    y: jax.ShapeDtypeStruct,
+    dtype: str,
+) -> Shapes:
+    """Go through a run's functions once, without computing anything.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: where they do not fit together, or where
+            an update would not give back a state of the same kind.
+    """
+
+    def predict(params: Params, x: Array) -> Array:
+        key = (run_key(0),) if model.stochastic else ()
+        return compiled(model.apply)(params, x, *key)
+
+    with numerics(dtype):
+        params = jax.eval_shape(lambda: compiled(model.init)(initial_key(0)))
+        _require_floats(params, dtype)
+        state = jax.eval_shape(lambda params: start(params, optimizer, run_key(0)), params)
+        _require_same_kind(state, jax.eval_shape(update, state, (x, y))[0])
+        return Shapes(params, jax.eval_shape(predict, state.params, x))
 
 
 def matching_params(params: Params, shapes: Params) -> Params:
@@ -66,31 +94,28 @@ def matching_params(params: Params, shapes: Params) -> Params:
     return jax.tree.unflatten(jax.tree.structure(shapes), list(copies.values()))
 
 
-def require_steady_update(update: Update, state: TrainState, data: Any) -> None:
-    """One update gives a state of the same shapes and dtypes, as a loop needs."""
-    after, _ = jax.eval_shape(update, state, data)
-    if jax.tree.structure(after) != jax.tree.structure(state):
+def _require_floats(params: Params, dtype: str) -> None:
+    leaves = jax.tree.leaves_with_path(params)
+    if not leaves:
+        raise ArgumentError("the model's init gives no parameters")
+    for path, leaf in leaves:
+        if leaf.dtype != dtype:
+            raise ArgumentTypeError(
+                f"the model's init gives {_named(path)} as {leaf.dtype}; the run is in {dtype}"
+            )
+
+
+def _require_same_kind(before: TrainState, after: TrainState) -> None:
+    if jax.tree.structure(after) != jax.tree.structure(before):
         raise ArgumentError("an update changes the structure of the params or optimizer state")
     for (path, old), new in zip(
-        jax.tree.leaves_with_path(state), jax.tree.leaves(after), strict=True
+        jax.tree.leaves_with_path(before), jax.tree.leaves(after), strict=True
     ):
         if (old.shape, old.dtype) != (new.shape, new.dtype):
             raise ArgumentError(
                 f"an update turns state{jax.tree_util.keystr(path)} from {old.dtype}{old.shape} "
                 f"into {new.dtype}{new.shape}"
             )
-
-
-def require_known_classes(model: Model, params: Params, x: np.ndarray, y: np.ndarray) -> None:
-    """Classes that the model has an output for; indexing would clamp the others."""
-
-    def predict(params: Params) -> Any:
-        key = (initial_key(0),) if model.stochastic else ()
-        return compiled(model.apply)(params, x, *key)
-
-    classes = jax.eval_shape(predict, params).shape[-1]
-    if y.max() >= classes:
-        raise ArgumentError(f"y holds the class {y.max()}; the model knows 0 to {classes - 1}")
 
 
 def _named(path: Any) -> str:

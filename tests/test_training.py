@@ -45,6 +45,18 @@ def test_two_calls_in_a_row_trace_once(compiles):
     assert second.compile_seconds < first.compile_seconds
 
 
+def test_weakly_typed_initial_values_trace_once_too(line):
+    counts = []
+
+    def apply(params, x):
+        counts.append(x.shape)
+        return params["slope"] * x
+
+    model = (lambda _: {"slope": jnp.asarray(1.0)}, apply)
+    funcnn.train(model, line, steps=100, optimizer=optax.sgd(1e-3))
+    assert len(counts) == 1
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", funcnn.models.MODELS)
 def test_other_numbers_compile_nothing_again(name, dtype, compiles):
