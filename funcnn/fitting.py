@@ -22,7 +22,7 @@ import optax
 from jax.core import Tracer
 
 from funcnn import checks
-from funcnn.core import ArgumentError, Model, TrainState
+from funcnn.core import ArgumentError, ArgumentTypeError, Model, TrainState
 from funcnn.losses import sum_squared_error
 from funcnn.precision import jax_promotion
 from funcnn.randomness import draw_batch, step_key
@@ -120,7 +120,7 @@ def fit(
             traced, and otherwise equal to it.
 
     Returns:
-        The state after the last update, and the loss before each; NaN beyond
+        The state after the last update, and the loss before each; zeros beyond
         ``steps``.
 
     Raises:
@@ -131,7 +131,7 @@ def fit(
             raise ArgumentError("fit needs capacity=, the length of the losses, for traced steps")
         capacity = steps = checks.integer("steps", steps, at_least=0)
     loss = jax.eval_shape(update, state, data)[1]
-    losses = jnp.full((capacity,), jnp.nan, loss.dtype)
+    losses = jnp.zeros((capacity,), loss.dtype)
 
     def body(
         index: Int[Array, ""], carry: tuple[TrainState, Float[Array, " capacity"]]
@@ -156,6 +156,10 @@ def _make_update(
         params: Params, x: Array, y: Array, key: tuple[Key[Array, ""], ...]
     ) -> Float[Array, ""]:
         prediction = compiled(apply)(params, x, *key)
+        if not isinstance(prediction, jax.Array):
+            raise ArgumentTypeError(
+                f"apply must return an array, the prediction; it returns {type(prediction)}"
+            )
         _require_comparable(prediction, y)
         value = loss(prediction, y)
         if value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -113,7 +113,13 @@ def make_plan(
 def _own_experiment(model: Any) -> Experiment | None:
     if isinstance(model, str):
         return OF_MODEL[checks.choice("model", model, OF_MODEL)]
-    if isinstance(model, tuple) and len(model) >= 2 and callable(model[0]) and callable(model[1]):
+    if isinstance(model, Model) or (isinstance(model, tuple) and len(model) == 2):
+        for name, function in zip(("init", "apply"), model[:2], strict=True):
+            if not isinstance(function, Hashable) or not callable(function):
+                raise ArgumentTypeError(
+                    f"model: {name} must be a function (hashable, so that what is compiled for "
+                    f"it is found again), not {function!r}"
+                )
         return None
     raise ArgumentTypeError(
         f"model must be a name ({', '.join(OF_MODEL)}), a funcnn.Model, or a pair "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from funcnn import data
+from funcnn.core import ArgumentError
 from funcnn.fitting import compiled
 from funcnn.precision import numerics
 from funcnn.randomness import initial_key, step_key
@@ -30,6 +31,7 @@ class TrainResult:
     Attributes:
         model: the model that was trained.
         state: the state after the last update.
+        sample_shape: the shape of one sample of x, as the model takes it.
         losses: the loss before each update, (steps,), in the run's dtype.
         dtype: ``"float32"`` or ``"float64"``.
         compile_seconds: what went by before the first step: drawing the initial
@@ -40,6 +42,7 @@ class TrainResult:
 
     model: Model
     state: TrainState
+    sample_shape: tuple[int, ...]
     losses: Float[np.ndarray, " steps"]
     dtype: str
     compile_seconds: float
@@ -70,8 +73,17 @@ class TrainResult:
 
         Returns:
             The prediction, as a NumPy array in the run's dtype.
+
+        Raises:
+            ArgumentError, ArgumentTypeError: for inputs that ``train`` would refuse,
+                or of another shape than those trained on.
         """
         inputs = data.prepare_inputs(data.as_array("x", x), self.model.input_axes, self.dtype)
+        if inputs.shape[1:] != self.sample_shape:
+            raise ArgumentError(
+                f"a sample of x has shape {inputs.shape[1:]}; "
+                f"the model was trained on {self.sample_shape}"
+            )
         with numerics(self.dtype):
             key = ()
             if self.model.stochastic:

@@ -57,7 +57,15 @@ def run(plan: Plan, logged: range, progress: bool | None) -> TrainResult:
         def result() -> TrainResult:
             losses = np.concatenate(finished) if finished else np.zeros(0, plan.dtype)
             seconds = time.perf_counter() - begin
-            return TrainResult(plan.model, state, losses, plan.dtype, compile_seconds, seconds)
+            return TrainResult(
+                model=plan.model,
+                state=state,
+                sample_shape=plan.data[0].shape[1:],
+                losses=losses,
+                dtype=plan.dtype,
+                compile_seconds=compile_seconds,
+                run_seconds=seconds,
+            )
 
         try:
             with Report(plan.steps, logged, progress) as report:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -69,12 +68,7 @@ def matching_params(params: Params, shapes: Params) -> Params:
     given = {_named(path): leaf for path, leaf in jax.tree.leaves_with_path(params)}
     if jax.tree.structure(params) != jax.tree.structure(shapes):
         missing = [name for name in wanted if name not in given]
-        unknown = [
-            f"{name} (did you mean {''.join(near)}?)" if near else name
-            for name in given
-            if name not in wanted
-            for near in [difflib.get_close_matches(name, missing, n=1)]
-        ]
+        unknown = [name for name in given if name not in wanted]
         raise ArgumentError(
             f"params are another tree: missing {', '.join(missing) or 'none'}, "
             f"unknown {', '.join(unknown) or 'none'}; the model has {', '.join(wanted)}"

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 
+import hypothesis
 import jax
 import numpy as np
 import pytest
 from jax import monitoring
+
+# The first example of a test may trace and compile; timings are no tests.
+hypothesis.settings.register_profile("funcnn", deadline=None)
+hypothesis.settings.load_profile("funcnn")
 
 # What is written here and in funcnn must not lean on silent promotion.
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -27,6 +27,13 @@ def product(params, x):
     return x @ params["w"]
 
 
+class Unhashable:
+    __hash__ = None
+
+    def __call__(self, params, x):
+        return x @ params["w"]
+
+
 def with_gap(value):
     x = X.copy()
     x[3, 1] = value
@@ -150,6 +157,12 @@ BAD = {
         OWN | {"model": (lambda _: {"w": jnp.zeros((3, 2), int)}, product)},
         "init gives params['w'] as int32",
     ),
+    "own-triple": (OWN | {"model": (*model(product), 3)}, "a pair (init, apply)"),
+    "own-names": (OWN | {"model": ("init", "apply")}, "init must be a function"),
+    "own-unhashable": (
+        OWN | {"model": (model(product)[0], Unhashable())}, "apply must be a function (hashable",
+    ),
+    "own-tuple": (OWN | {"model": model(lambda p, x: (x @ p["w"],))}, "apply must return an array"),
     "own-nothing": (OWN | {"model": (lambda _: {}, product)}, "init gives no parameters"),
     "own-classes": (
         OWN | {"data": (X, np.arange(8)), "loss": "cross_entropy"},

@@ -34,7 +34,7 @@ def test_seeds_out_of_range(seed):
         funcnn.train("legendre", seed=seed)
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(st.integers(1, 200), st.data())
 def test_an_epoch_takes_no_sample_twice(samples, data):
     batch_size = data.draw(st.integers(1, samples))

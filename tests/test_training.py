@@ -288,6 +288,42 @@ def test_predict_plot_and_repr(line):
     assert result.plot(ax=axes) is axes
 
 
+def test_predict_refuses_other_inputs():
+    result = funcnn.train("mlp", (X, Y), hidden=4, steps=1, learning_rate=1e-9)
+    with pytest.raises(funcnn.ArgumentError, match=r"shape \(5,\); the model was trained on"):
+        result.predict(np.ones((2, 5)))
+    with pytest.raises(funcnn.ArgumentError, match="x is not finite at row 0, column 1"):
+        result.predict([[1.0, np.nan, 2.0]])
+
+
+def test_under_debug_nans_a_sound_run_is_no_alarm(line):
+    with jax.debug_nans(True), jax.debug_infs(True):
+        funcnn.train(data=line, steps=10, **LINE)
+
+
+def test_without_jit(line):
+    with jax.disable_jit():
+        eager = funcnn.train(data=line, steps=3, **LINE)
+    compiled = funcnn.train(data=line, steps=3, **LINE)
+    np.testing.assert_allclose(eager.losses, compiled.losses, rtol=1e-5)
+
+
+def test_threads_do_not_share_a_dtype(line):
+    found = {}
+
+    def one(member):
+        dtype = ("float32", "float64")[member % 2]
+        found[member] = dtype, funcnn.train(data=line, steps=50, dtype=dtype, **LINE).losses.dtype
+
+    threads = [threading.Thread(target=one, args=(member,)) for member in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert all(asked == given for asked, given in found.values())
+
+
 def test_predictions_of_a_model_that_draws():
     result = funcnn.train("dynamic", steps=10)
     x = np.array([2.0])
