@@ -10,9 +10,10 @@ from funcnn.core import (
     TrainingInterrupted,
     TrainState,
 )
-from funcnn.fitting import fit, make_update, start
+from funcnn.fitting import fit, initial_state
 from funcnn.results import TrainResult
 from funcnn.training import train
+from funcnn.updates import make_update
 from funcnn.weights import load_params, save_params
 
 __version__ = "0.1.0"
@@ -28,12 +29,12 @@ __all__ = [
     "TrainingInterrupted",
     "experiments",
     "fit",
+    "initial_state",
     "load_params",
     "losses",
     "make_update",
     "models",
     "optimizers",
     "save_params",
-    "start",
     "train",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from jax.core import Tracer
 
 from funcnn.core import ArgumentError, ArgumentTypeError
 
-__all__ = ["choice", "flag", "integer", "keywords", "number"]
+__all__ = ["choice", "flag", "function", "integer", "keywords", "number"]
 
 
 def choice(argument: str, value: Any, choices: Iterable[str]) -> str:
@@ -80,6 +80,13 @@ def number(argument: str, value: Any, *, positive: bool = False, below: float = 
     if real >= below:
         raise ArgumentError(f"{argument}={value!r} must be below {below}")
     return real
+
+
+def function(argument: str, value: Any) -> Any:
+    """``value``, where it is callable and hashable: what is compiled for it is found by it."""
+    if not callable(value) or not isinstance(value, Hashable):
+        raise ArgumentTypeError(f"{argument} must be a function (and hashable), not {value!r}")
+    return value
 
 
 def flag(argument: str, value: Any) -> bool:

@@ -1,12 +1,13 @@
 """The command line: ``funcnn train mlp``.
 
-Exit codes: 0; 1 where a run diverges; 2 for bad input, with one line on stderr;
-130 after Ctrl-C.
+Exit codes: 0; 1 where a run diverges or a file cannot be written; 2 for bad input,
+with one line on stderr; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import os
 import sys
@@ -27,6 +28,9 @@ __all__ = ["main"]
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # A terminal may lack the letters of a formula.
+            stream.reconfigure(errors="replace")
     try:
         # Not commands.main, which prints a line of its own at Ctrl-C.
         with commands.make_context("funcnn", sys.argv[1:]) as context:
@@ -46,6 +50,8 @@ def main() -> NoReturn:
         # The reader of stdout has left; Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        _exit(1, str(error))
     sys.exit(0)
 
 
@@ -77,7 +83,7 @@ def models() -> None:
 @click.option("--optimizer", help="sgd, momentum, rmsprop, adam or adamw.")
 @click.option("--learning-rate", type=float, help="Step size.")
 @click.option("--set", "settings", metavar="NAME=NUMBER", multiple=True,
-              help="A further number of the optimizer, such as momentum=0.9.")  # fmt: skip
+              help="A further setting of the optimizer: momentum=0.9, nesterov=true.")  # fmt: skip
 @click.option("--gradient", default="autodiff", help="autodiff, or manual: derived by hand.")
 @click.option("--steps", type=int, help="Number of updates.")
 @click.option("--batch-size", type=int, help="Samples in a step; all without it.")
@@ -186,9 +192,12 @@ def _hyperparameters(settings: tuple[str, ...]) -> dict[str, Any]:
         if name in taken or name in numbers:
             raise funcnn.ArgumentError(f"--set {text}: {name} is set elsewhere")
         try:
-            numbers[name] = value == "true" if value in ("true", "false") else float(value)
+            truth = {"true": True, "false": False}.get(value.lower())
+            numbers[name] = float(value) if truth is None else truth
         except ValueError:
-            raise funcnn.ArgumentError(f"--set {text} must be NAME=NUMBER") from None
+            raise funcnn.ArgumentError(
+                f"--set {text} must be NAME=NUMBER (or true, false)"
+            ) from None
     return numbers
 
 

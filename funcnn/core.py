@@ -5,6 +5,7 @@ Everything else stands on this file; it imports nothing of the package.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -25,7 +26,16 @@ __all__ = [
     "Model",
     "TrainState",
     "TrainingInterrupted",
+    "remembered",
 ]
+
+
+remembered = functools.lru_cache(maxsize=32)
+"""Makes a function give the same result again for the same arguments.
+
+What is compiled for a function is found again by that function itself, so the
+functions of a model, a loss or an optimizer must be made once, not at each call.
+"""
 
 
 class Model(NamedTuple):
@@ -87,33 +97,43 @@ class MissingExtraError(ImportError):
     """
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed: pip install 'funcnn[{extra}]'")
+        super().__init__(package, extra)
+
+    def __str__(self) -> str:
+        package, extra = self.args
+        return f"{package} is not installed: pip install 'funcnn[{extra}]'"
 
 
 class DivergenceError(ArithmeticError):
     """A run stopped being finite.
 
     Attributes:
-        step: the first step whose loss is NaN or infinite; the number of steps
-            asked for when only the parameters after the last update are.
+        step: the first step whose loss is NaN or infinite (the number of steps
+            asked for, when the loss stayed finite but the final params are not).
         state: the last state whose loss is finite (the first state, where there
             is none): ``state.params`` can be used, or trained on at a smaller rate.
         losses: the finite losses, one for each step before ``step``.
     """
 
     def __init__(self, step: int, state: TrainState, losses: np.ndarray) -> None:
-        super().__init__(
-            f"the run diverged: the loss at step {step} is not finite; a smaller "
-            f"learning_rate may help (the state of step {int(state.step)} is attached)"
-        )
+        super().__init__(step, state, losses)
         self.step = step
         self.state = state
         self.losses = losses
+
+    def __str__(self) -> str:
+        return (
+            f"the run diverged: after {self.step} steps it is not finite any more; a smaller "
+            f"learning_rate may help (the state of step {int(self.state.step)} is attached)"
+        )
 
 
 class TrainingInterrupted(KeyboardInterrupt):
     """Ctrl-C stopped a run; ``result`` holds the steps that were finished."""
 
     def __init__(self, result: Any) -> None:
-        super().__init__(f"interrupted after {len(result.losses)} steps")
+        super().__init__(result)
         self.result = result
+
+    def __str__(self) -> str:
+        return f"interrupted after {len(self.result.losses)} steps"

@@ -19,7 +19,20 @@ if TYPE_CHECKING:
 
     from funcnn.core import Loss
 
-__all__ = ["as_array", "gaussian", "load", "prepare_inputs", "prepare_targets", "sine"]
+__all__ = [
+    "as_array",
+    "as_given",
+    "gaussian",
+    "load",
+    "prepare_inputs",
+    "prepare_targets",
+    "sine",
+    "with_axes",
+]
+
+
+LARGEST_CLASS = 2**16 - 1
+"""A network has an output for every class up to the largest: beyond this it is no class."""
 
 
 def gaussian(
@@ -40,7 +53,7 @@ def sine(
 
 
 def load(data: Any, target: str | Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """X and y as NumPy arrays of the run's own: a later change to the data changes no run.
+    """x and y as NumPy arrays of the run's own: a later change to the data changes no run.
 
     Args:
         data: a pair ``(x, y)`` of NumPy, JAX, PyTorch or pandas objects (or
@@ -60,7 +73,7 @@ def load(data: Any, target: str | Sequence[str] | None = None) -> tuple[np.ndarr
         x, y = data
     else:
         raise ArgumentTypeError(
-            f"data must be a pair (x, y) or the path of a .npz or .csv file, not {type(data)}"
+            f"data must be a pair (x, y) or the path of a .npz or .csv file, not {data!r:.60}"
         )
     x, y = as_array("x", x), as_array("y", y)
     if len(x) != len(y):
@@ -69,22 +82,22 @@ def load(data: Any, target: str | Sequence[str] | None = None) -> tuple[np.ndarr
 
 
 def prepare_inputs(x: np.ndarray, axes: int | None, dtype: str) -> np.ndarray:
-    """X as a model takes it.
+    """x as a model takes it.
 
     Args:
         x: (samples,), (samples, features), or whatever a user's model takes.
         axes: ``Model.input_axes``. 2: a one-dimensional x is given a second axis
-            of length 1. 1: a second axis of length 1 is taken away. None: x stays
-            as it is, whole numbers included.
+            of length 1. 1: a second axis of length 1 is taken away. None: x keeps
+            its shape and kind, as for :func:`as_given`.
         dtype: the run's dtype.
     """
     if axes is None:
-        return _cast("x", x, dtype) if _is_float(x) else _whole("x", x)
-    return _cast("x", _with_axes("x", x, axes), dtype)
+        return as_given("x", x, dtype)
+    return _cast("x", with_axes("x", x, axes), dtype)
 
 
 def prepare_targets(y: np.ndarray, axes: int | None, loss: Loss, dtype: str) -> np.ndarray:
-    """Y as a loss takes it.
+    """y as a loss takes it.
 
     Args:
         y: (samples,) or (samples, outputs); classes for ``cross_entropy``.
@@ -95,26 +108,46 @@ def prepare_targets(y: np.ndarray, axes: int | None, loss: Loss, dtype: str) -> 
         dtype: the run's dtype.
     """
     if loss is cross_entropy:
-        classes = _whole("y", _with_axes("y", y, 1))
+        classes = _whole("y", with_axes("y", y, 1))
         if classes.min() < 0:
             raise ArgumentError(f"y holds the class {classes.min()}; classes count from 0")
+        if classes.max() > LARGEST_CLASS:
+            raise ArgumentError(f"y holds the class {classes.max()}, above {LARGEST_CLASS}")
         return classes
     if axes is not None:
-        y = _with_axes("y", y, axes)
-    if _is_float(y):
-        return _cast("y", y, dtype)
-    if loss in LOSSES.values():
+        y = with_axes("y", y, axes)
+    if loss in LOSSES.values() and not _is_float(y):
         raise ArgumentTypeError(
             f"y is of {y.dtype}; {getattr(loss, '__name__', 'the loss')} takes floats: "
-            f"pass y.astype('{dtype}')"
+            f"pass np.asarray(y, '{dtype}'), or whole numbers to loss='cross_entropy'"
         )
-    return _whole("y", y)
+    return as_given("y", y, dtype)
+
+
+def as_given(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
+    """Floats in the run's dtype, whole numbers as int32, truth values as they are."""
+    if array.dtype == bool:
+        return array
+    return _cast(name, array, dtype) if _is_float(array) else _whole(name, array)
+
+
+def with_axes(name: str, array: np.ndarray, axes: int) -> np.ndarray:
+    """The array with that many axes, the last of length 1 where it is one more."""
+    if axes == 2 and array.ndim == 1:
+        return array[:, None]
+    if axes == 1 and array.ndim == 2 and array.shape[1] == 1:
+        return array[:, 0]
+    if array.ndim != axes:
+        wanted = "(samples,)" if axes == 1 else "(samples, columns)"
+        raise ArgumentError(f"{name} has shape {array.shape}; {wanted} is needed")
+    return array
 
 
 def _read(path: Path, target: str | Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
-    if path.suffix == ".csv":
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
         return read_csv(path, target)
-    if path.suffix != ".npz":
+    if suffix != ".npz":
         raise ArgumentError(f"data={str(path)!r} must end in .npz or .csv")
     if target is not None:
         raise ArgumentError(f"target={target!r} names columns of a .csv; {path} holds arrays x, y")
@@ -143,17 +176,6 @@ def as_array(name: str, value: Any) -> np.ndarray:
     if array.size == 0:
         raise ArgumentError(f"{name} is empty: its shape is {array.shape}")
     _require_finite(name, array, "not finite")
-    return array
-
-
-def _with_axes(name: str, array: np.ndarray, axes: int) -> np.ndarray:
-    if axes == 2 and array.ndim == 1:
-        return array[:, None]
-    if axes == 1 and array.ndim == 2 and array.shape[1] == 1:
-        return array[:, 0]
-    if array.ndim != axes:
-        wanted = "(samples,)" if axes == 1 else "(samples, columns)"
-        raise ArgumentError(f"{name} has shape {array.shape}; {wanted} is needed")
     return array
 
 

@@ -39,31 +39,20 @@ class Experiment:
     printed: range
 
 
-def _sine(model: str, **fields: object) -> Experiment:
-    defaults = {"data": sine, "steps": 2000, "printed": range(99, 2000, 100)}
-    return Experiment(**({"model": model} | defaults | fields))  # pyright: ignore[reportArgumentType]
-
+_on_gaussian = functools.partial(Experiment, data=functools.partial(gaussian, in_features=1000))
+_on_sine = functools.partial(Experiment, data=sine, steps=2000, printed=range(99, 2000, 100))
 
 EXPERIMENTS = MappingProxyType(
     {
-        "two-layer/optim": Experiment(
-            model="mlp",
-            data=functools.partial(gaussian, in_features=1000),
-            steps=500,
-            printed=range(0, 500, 50),
+        "two-layer/optim": _on_gaussian(model="mlp", steps=500, printed=range(0, 500, 50)),
+        "random-data/nn": _on_gaussian(
+            model="mlp_linear", learning_rate=1e-4, steps=100, printed=range(100)
         ),
-        "random-data/nn": Experiment(
-            model="mlp_linear",
-            data=functools.partial(gaussian, in_features=1000),
-            learning_rate=1e-4,
-            steps=100,
-            printed=range(100),
-        ),
-        "sine/module": _sine("polynomial"),
-        "sine/nn": _sine("polynomial_linear"),
-        "sine/legendre": _sine("legendre", learning_rate=5e-6),
-        "sine/dynamic": _sine(
-            "dynamic",
+        "sine/module": _on_sine(model="polynomial"),
+        "sine/nn": _on_sine(model="polynomial_linear"),
+        "sine/legendre": _on_sine(model="legendre", learning_rate=5e-6),
+        "sine/dynamic": _on_sine(
+            model="dynamic",
             optimizer="momentum",
             learning_rate=1e-8,
             steps=30000,
@@ -72,5 +61,14 @@ EXPERIMENTS = MappingProxyType(
     }
 )
 
-OF_MODEL = MappingProxyType({experiment.model: experiment for experiment in EXPERIMENTS.values()})
+OF_MODEL = MappingProxyType(
+    {
+        "mlp": EXPERIMENTS["two-layer/optim"],
+        "mlp_linear": EXPERIMENTS["random-data/nn"],
+        "polynomial": EXPERIMENTS["sine/module"],
+        "polynomial_linear": EXPERIMENTS["sine/nn"],
+        "legendre": EXPERIMENTS["sine/legendre"],
+        "dynamic": EXPERIMENTS["sine/dynamic"],
+    }
+)
 """Each model's own experiment: where what is not given to ``train`` comes from."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import math
 import os
+import secrets
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -25,9 +27,11 @@ LARGEST_ARRAY = 2**33
 def require_file(path: str | os.PathLike[str]) -> Path:
     """The path, where a regular file stands there (a pipe would block the reader)."""
     path = Path(path)
-    if not path.exists():
-        raise ArgumentError(f"{path}: there is no such file")
-    if not path.is_file():
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ArgumentError(f"{path}: there is no such file: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
         raise ArgumentError(f"{path} is not a regular file")
     return path
 
@@ -95,7 +99,7 @@ def read_csv(
             reader = csv.reader(stream, strict=True)
             header = [name.strip() for name in next(reader, [])]
             rows = [_row(path, reader.line_num, header, cells) for cells in reader if cells]
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (csv.Error, OSError, UnicodeDecodeError) as error:
         raise ArgumentError(f"{path} is not a sound .csv file: {error}") from error
     targets = _target_columns(path, header, target)
     if not rows:
@@ -112,9 +116,10 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], objec
     Whatever happens, the path holds the old content or the new, never a part.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    stream = temporary.open("xb")
     try:
-        with temporary.open("xb") as stream:
+        with stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
@@ -162,6 +167,8 @@ def _cell(path: Path, line: int, column: str, cell: str) -> float:
 def _target_columns(
     path: Path, header: list[str], target: str | Sequence[str] | None
 ) -> Sequence[str]:
+    if not header:
+        raise ArgumentError(f"{path} is empty; a header of column names is needed")
     if len(set(header)) != len(header):
         repeated = next(name for name in header if header.count(name) > 1)
         raise ArgumentError(f"{path} has two columns named {repeated!r}")

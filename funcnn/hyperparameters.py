@@ -7,13 +7,14 @@ that is found again by what it is made of.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+
+from funcnn.core import remembered
 
 __all__ = ["with_hyperparameters", "without_numbers"]
 
@@ -66,7 +67,7 @@ class _Init(NamedTuple):
         return state._replace(hyperparams=state.hyperparams | values)
 
 
-@functools.lru_cache(maxsize=256)
+@remembered
 def _template(
     factory: Callable[..., Any], fixed: tuple[tuple[str, Any], ...], numbers: tuple[str, ...]
 ) -> optax.GradientTransformation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -14,13 +14,13 @@ from funcnn import checks, models
 from funcnn.core import ArgumentError, ArgumentTypeError, Model
 from funcnn.data import load, prepare_inputs, prepare_targets
 from funcnn.experiments import OF_MODEL, Experiment
-from funcnn.fitting import make_update
 from funcnn.hyperparameters import without_numbers
 from funcnn.losses import LOSSES, cross_entropy
 from funcnn.optimizers import OPTIMIZERS
 from funcnn.precision import check_dtype
 from funcnn.randomness import check_seed
 from funcnn.shapes import matching_params, shapes_of
+from funcnn.updates import make_update
 
 if TYPE_CHECKING:
     from funcnn.core import Loss, Params, Update
@@ -37,6 +37,9 @@ class Plan(NamedTuple):
         update: the step to repeat.
         params: where to start; None to draw the model's initial values.
         data: (x, y), NumPy arrays of the run's own.
+        target_axes: the number of axes y had before it was arranged for the model;
+            None where it was not.
+        parameter_count: the number of single parameters.
         steps: how many updates to make.
         dtype: the run's arithmetic.
         seed: what the random numbers follow from.
@@ -47,6 +50,8 @@ class Plan(NamedTuple):
     update: Update
     params: Params | None
     data: tuple[np.ndarray, np.ndarray]
+    target_axes: int | None
+    parameter_count: int
     steps: int
     dtype: str
     seed: int
@@ -88,6 +93,7 @@ def make_plan(
     x, y = own.data() if data is None and own is not None else load(data, target)
     axes = _input_axes(model)
     x = prepare_inputs(x, axes, dtype)
+    target_axes = None if axes is None or chosen_loss is cross_entropy else y.ndim
     y = prepare_targets(y, axes, chosen_loss, dtype)
     chosen_model = _model(model, sizes, x, y, chosen_loss)
     update = make_update(
@@ -107,19 +113,26 @@ def make_plan(
         raise ArgumentError(f"y holds the class {y.max()}; the model knows 0 to {classes - 1}")
     if params is not None:
         params = matching_params(params, shapes.params)
-    return Plan(chosen_model, chosen_optimizer, update, params, (x, y), steps, dtype, seed)
+    return Plan(
+        model=chosen_model,
+        optimizer=chosen_optimizer,
+        update=update,
+        params=params,
+        data=(x, y),
+        target_axes=target_axes,
+        parameter_count=sum(leaf.size for leaf in jax.tree.leaves(shapes.params)),
+        steps=steps,
+        dtype=dtype,
+        seed=seed,
+    )
 
 
 def _own_experiment(model: Any) -> Experiment | None:
     if isinstance(model, str):
         return OF_MODEL[checks.choice("model", model, OF_MODEL)]
     if isinstance(model, Model) or (isinstance(model, tuple) and len(model) == 2):
-        for name, function in zip(("init", "apply"), model[:2], strict=True):
-            if not isinstance(function, Hashable) or not callable(function):
-                raise ArgumentTypeError(
-                    f"model: {name} must be a function (hashable, so that what is compiled for "
-                    f"it is found again), not {function!r}"
-                )
+        checks.function("model's init", model[0])
+        checks.function("model's apply", model[1])
         return None
     raise ArgumentTypeError(
         f"model must be a name ({', '.join(OF_MODEL)}), a funcnn.Model, or a pair "
@@ -156,7 +169,11 @@ def _model(model: Any, sizes: dict[str, Any], x: np.ndarray, y: np.ndarray, loss
 def _loss(loss: Any, own: Experiment | None) -> Any:
     if loss is None:
         loss = "sum_squared_error" if own is None else own.loss
-    return loss if callable(loss) else LOSSES[checks.choice("loss", loss, LOSSES)]
+    return (
+        checks.function("loss", loss)
+        if callable(loss)
+        else LOSSES[checks.choice("loss", loss, LOSSES)]
+    )
 
 
 def _optimizer(

@@ -66,7 +66,8 @@ class Report:
             return
         if lines:
             self._bar.write("\n".join(lines), file=sys.stdout)
-        self._bar.set_postfix_str(f"loss {losses[-1]:.4g}", refresh=False)
+        if len(losses):
+            self._bar.set_postfix_str(f"loss {losses[-1]:.4g}", refresh=False)
         self._bar.update(len(losses))
 
     def __enter__(self) -> Self:

@@ -6,13 +6,14 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
 from funcnn import data
-from funcnn.core import ArgumentError
-from funcnn.fitting import compiled
+from funcnn.core import ArgumentError, ArgumentTypeError
 from funcnn.precision import numerics
-from funcnn.randomness import initial_key, step_key
+from funcnn.randomness import run_key, step_key
+from funcnn.updates import compiled
 from funcnn.weights import save_params
 
 if TYPE_CHECKING:
@@ -24,14 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["TrainResult"]
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class TrainResult:
     """A finished run.
 
     Attributes:
         model: the model that was trained.
         state: the state after the last update.
-        sample_shape: the shape of one sample of x, as the model takes it.
+        sample: the shape and dtype of one sample of x, as the model takes it.
+        target_axes: the number of axes of the y that was given, and so of predictions;
+            None to leave these as the model makes them.
         losses: the loss before each update, (steps,), in the run's dtype.
         dtype: ``"float32"`` or ``"float64"``.
         compile_seconds: what went by before the first step: drawing the initial
@@ -42,7 +45,8 @@ class TrainResult:
 
     model: Model
     state: TrainState
-    sample_shape: tuple[int, ...]
+    sample: jax.ShapeDtypeStruct
+    target_axes: int | None
     losses: Float[np.ndarray, " steps"]
     dtype: str
     compile_seconds: float
@@ -68,28 +72,37 @@ class TrainResult:
 
         Args:
             x: inputs, as ``train`` takes them.
-            seed: for a model that draws random numbers, what it draws from;
-                without it, the numbers of the run's next step.
+            seed: for a model that draws random numbers, the seed of the run whose
+                next step it draws for; without it, this run's.
 
         Returns:
-            The prediction, as a NumPy array in the run's dtype.
+            The prediction, as a NumPy array in the run's dtype, with the axes that
+            the y of the training had: never one that would broadcast against it.
 
         Raises:
             ArgumentError, ArgumentTypeError: for inputs that ``train`` would refuse,
                 or of another shape than those trained on.
         """
         inputs = data.prepare_inputs(data.as_array("x", x), self.model.input_axes, self.dtype)
-        if inputs.shape[1:] != self.sample_shape:
+        if inputs.shape[1:] != self.sample.shape:
             raise ArgumentError(
                 f"a sample of x has shape {inputs.shape[1:]}; "
-                f"the model was trained on {self.sample_shape}"
+                f"the model was trained on {self.sample.shape}"
             )
+        if not np.can_cast(inputs.dtype, self.sample.dtype, "same_kind"):
+            raise ArgumentTypeError(
+                f"x is of {inputs.dtype}; the model was trained on {self.sample.dtype}"
+            )
+        inputs = inputs.astype(self.sample.dtype)
         with numerics(self.dtype):
             key = ()
             if self.model.stochastic:
-                next_key = step_key(self.state.key, self.state.step)
-                key = (next_key if seed is None else initial_key(seed),)
-            return np.asarray(compiled(self.model.apply)(self.params, inputs, *key))
+                run = self.state.key if seed is None else run_key(seed)
+                key = (step_key(run, self.state.step),)
+            prediction = np.asarray(compiled(self.model.apply)(self.params, inputs, *key))
+        if self.target_axes is None:
+            return prediction
+        return data.with_axes("the prediction", prediction, self.target_axes)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the losses over the steps; needs the extra ``plot``."""

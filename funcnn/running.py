@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from funcnn.core import DivergenceError, TrainingInterrupted, TrainState
-from funcnn.fitting import fit, start
+from funcnn.core import DivergenceError, TrainingInterrupted, TrainState, remembered
+from funcnn.fitting import fit, initial_state
+from funcnn.interrupts import held_interrupts
 from funcnn.precision import numerics
 from funcnn.randomness import initial_key, run_key
 from funcnn.reporting import Report
@@ -25,13 +26,16 @@ from funcnn.results import TrainResult
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from funcnn.core import Data, Update
+    from funcnn.core import Data
     from funcnn.plans import Plan
 
 __all__ = ["run"]
 
 CHUNK_SECONDS = 0.05
 """How long a chunk should take."""
+
+FEW = 2**20
+"""Below this many parameters, drawing them costs less than optimizing the program that does."""
 
 LONGEST_CHUNK = 2**14
 """The most steps in a chunk: the length of the loop's array of losses."""
@@ -46,59 +50,53 @@ def run(plan: Plan, logged: range, progress: bool | None) -> TrainResult:
     """
     with numerics(plan.dtype):
         begin = time.perf_counter()
-        state, data = _placed(plan)
-        loop = _loop(plan.update)
-        jax.block_until_ready(loop(state, data, np.int32(0)))
+        first, data = _placed(plan)
+        loop = functools.partial(fit, plan.update, capacity=LONGEST_CHUNK)
+        jax.block_until_ready(loop(first, data, np.int32(0)))
         compile_seconds = time.perf_counter() - begin
 
-        finished: list[np.ndarray] = []
+        state, losses = first, [np.zeros(0, plan.dtype)]
         begin = time.perf_counter()
-
-        def result() -> TrainResult:
-            losses = np.concatenate(finished) if finished else np.zeros(0, plan.dtype)
-            seconds = time.perf_counter() - begin
-            return TrainResult(
-                model=plan.model,
-                state=state,
-                sample_shape=plan.data[0].shape[1:],
-                losses=losses,
-                dtype=plan.dtype,
-                compile_seconds=compile_seconds,
-                run_seconds=seconds,
-            )
-
-        try:
-            with Report(plan.steps, logged, progress) as report:
-                for after, losses in _chunks(loop, state, data, plan.steps):
+        with held_interrupts() as interrupted, Report(plan.steps, logged, progress) as report:
+            try:
+                for after, chunk in _chunks(loop, first, data, plan.steps):
                     state = after
-                    finished.append(losses)
-                    report.add(losses)
-        except DivergenceError as error:
-            error.losses = np.concatenate([*finished, error.losses])
-            raise
-        except KeyboardInterrupt:
-            raise TrainingInterrupted(result()) from None
-        return result()
+                    losses.append(chunk)
+                    report.add(chunk)
+                    if interrupted():
+                        break
+            except DivergenceError as error:
+                report.add(error.losses)
+                finite = np.concatenate([*losses, error.losses])
+                raise DivergenceError(error.step, error.state, finite) from None
+        result = TrainResult(
+            model=plan.model,
+            state=state,
+            sample=jax.ShapeDtypeStruct(plan.data[0].shape[1:], plan.data[0].dtype),
+            target_axes=plan.target_axes,
+            losses=np.concatenate(losses),
+            dtype=plan.dtype,
+            compile_seconds=compile_seconds,
+            run_seconds=time.perf_counter() - begin,
+        )
+    if interrupted():
+        raise TrainingInterrupted(result)
+    return result
 
 
 def _placed(plan: Plan) -> tuple[TrainState, Data]:
     """The first state and the data, on the device."""
     if plan.params is None:
-        params = _drawn(plan.model.init)(initial_key(plan.seed))
+        params = _drawing(plan.model.init, plan.parameter_count < FEW)(initial_key(plan.seed))
     else:
         params = jax.device_put(plan.params)
-    return start(params, plan.optimizer, run_key(plan.seed)), jax.device_put(plan.data)
+    return initial_state(params, plan.optimizer, run_key(plan.seed)), jax.device_put(plan.data)
 
 
-@functools.lru_cache(maxsize=256)
-def _drawn(init: Callable[..., Any]) -> Callable[..., Any]:
-    """``init``, compiled in a hurry: it runs once, and optimizing it takes far longer."""
-    return jax.jit(init, compiler_options={"xla_backend_optimization_level": 0})
-
-
-@functools.lru_cache(maxsize=256)
-def _loop(update: Update) -> Callable[..., Any]:
-    return jax.jit(functools.partial(fit, update, capacity=LONGEST_CHUNK))
+@remembered
+def _drawing(init: Callable[..., Any], few: bool) -> Callable[..., Any]:
+    """``init``, compiled; in a hurry where it has little to do and optimizing it takes longer."""
+    return jax.jit(init, compiler_options={"xla_backend_optimization_level": 0} if few else None)
 
 
 def _chunks(

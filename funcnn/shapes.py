@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 import optax
 
-from funcnn.core import ArgumentError, ArgumentTypeError, Model, TrainState
-from funcnn.fitting import compiled, start
+from funcnn.core import ArgumentError, ArgumentTypeError, Model, TrainState, remembered
+from funcnn.fitting import initial_state
 from funcnn.precision import numerics
 from funcnn.randomness import initial_key, run_key
+from funcnn.updates import compiled
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -34,7 +34,7 @@ class Shapes(NamedTuple):
     prediction: jax.ShapeDtypeStruct
 
 
-@functools.lru_cache(maxsize=256)
+@remembered
 def shapes_of(
     model: Model,
     optimizer: optax.GradientTransformation,
@@ -57,7 +57,7 @@ def shapes_of(
     with numerics(dtype):
         params = jax.eval_shape(lambda: compiled(model.init)(initial_key(0)))
         _require_floats(params, dtype)
-        state = jax.eval_shape(lambda params: start(params, optimizer, run_key(0)), params)
+        state = jax.eval_shape(lambda params: initial_state(params, optimizer, run_key(0)), params)
         _require_same_kind(state, jax.eval_shape(update, state, (x, y))[0])
         return Shapes(params, jax.eval_shape(predict, state.params, x))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import optax
 
+from funcnn import checks
 from funcnn.core import Model
+from funcnn.optimizers import OPTIMIZERS
 from funcnn.plans import make_plan
 from funcnn.reporting import logged_steps
 from funcnn.results import TrainResult
@@ -44,7 +47,9 @@ def train(
     What is not given comes from the model's own experiment (see
     ``funcnn.experiments``), so that ``train(model="mlp")`` is the first network
     of the tutorials. Another learning rate, seed, number of steps, or other data
-    of the same shape compile nothing again. The same call gives the same bits.
+    of the same shape compile nothing again, where the model, the loss, the
+    optimizer and the schedule are given by name or are the same objects: what is
+    compiled is found by them. The same call gives the same bits.
 
     Args:
         model: a name (``"mlp"``, ``"mlp_linear"``, ``"polynomial"``,
@@ -57,7 +62,8 @@ def train(
             header); copied. The networks take x (samples, features) and y
             (samples, outputs), the curves x and y (samples,); an axis of length
             1 is added or taken away at the end where one is missing or too many.
-            Models of your own are given x and y as they are.
+            Models of your own are given x and y in their own shape: floats in the
+            run's dtype, whole numbers as int32, truth values as they are.
         target: the name or names of the ``.csv`` columns that make y.
         params: where to start, in place of the model's initial values: the same
             tree, shapes and dtype.
@@ -77,7 +83,8 @@ def train(
         batch_size: the samples in a step, shuffled anew each epoch; all without it.
         dtype: ``"float32"`` or ``"float64"``, for this run alone.
         seed: what initial values, batches and a model's own draws follow from;
-            0 to 2⁶⁴ − 1. (Data of the model's own are always the same.)
+            0 to 2⁶⁴ − 1. Another dtype draws other initial values. (The data of the
+            model's own are always the same.)
         log_every: print the step and its loss on stdout every so many steps, or
             at the steps of a range.
         progress: whether to draw a bar on stderr; None where it is a terminal.
@@ -101,6 +108,10 @@ def train(
     >>> {name: round(float(value), 3) for name, value in result.params.items()}
     {'a': 1.0, 'b': 2.0, 'c': 3.0}
     """
+    numbers = {name for make in OPTIMIZERS.values() for name in inspect.signature(make).parameters}
+    checks.keywords(train, hyperparameters, [*inspect.signature(train).parameters, *numbers])
+    if progress is not None:
+        checks.flag("progress", progress)
     plan = make_plan(
         model,
         data,

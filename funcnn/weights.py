@@ -7,8 +7,10 @@ is saved as ``layer.w``.
 from __future__ import annotations
 
 import os
+import tempfile
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,7 +43,7 @@ def save_params(params: Params, path: str | os.PathLike[str]) -> None:
     path = check_destination(path)
     arrays = _flatten(params)
     if path.suffix == ".npz":
-        write_whole(path, lambda stream: np.savez(stream, allow_pickle=False, **arrays))
+        write_whole(path, lambda stream: _write_npz(stream, arrays))
     else:
         content = _safetensors().numpy.save(arrays)
         write_whole(path, lambda stream: stream.write(content))
@@ -66,7 +68,7 @@ def load_params(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def check_destination(path: str | os.PathLike[str]) -> Path:
-    """The path, where params could be saved there; the errors of :func:`save_params` else."""
+    """The path, where params could be saved there; otherwise the errors of :func:`save_params`."""
     path = Path(path)
     _check_suffix(path)
     if not path.parent.is_dir():
@@ -75,11 +77,24 @@ def check_destination(path: str | os.PathLike[str]) -> Path:
         raise ArgumentError(f"{path} is a folder")
     if path.suffix == ".safetensors":
         _safetensors()
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ArgumentError(f"{path} cannot be written: {error}") from error
     return path
 
 
 def _check_suffix(path: Path) -> None:
     checks.choice("the ending of the file of weights", path.suffix, SUFFIXES)
+
+
+def _write_npz(stream: IO[bytes], arrays: dict[str, np.ndarray]) -> None:
+    # np.savez takes its own arguments' names from those of the arrays.
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _safetensors() -> ModuleType:
@@ -102,7 +117,10 @@ def _flatten(params: Params, prefix: str = "") -> dict[str, np.ndarray]:
             arrays |= _flatten(value, f"{prefix}{name}.")
         else:
             # safetensors writes the bytes as they lie, whatever the strides say.
-            arrays[prefix + name] = np.array(value, order="C")
+            array = np.array(value, order="C")
+            if array.dtype.kind not in "fiub":  # bfloat16 among them: NumPy's files have none
+                raise ArgumentTypeError(f"{prefix}{name} is of {array.dtype}: not a kind to save")
+            arrays[prefix + name] = array
     return arrays
 
 

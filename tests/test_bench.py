@@ -15,7 +15,8 @@ def test_a_process_that_sleeps_is_measured_at_its_sleep():
     idle = [sys.executable, "-c", "pass"]
     seconds = cold.measure({"sleeper": sleeper, "idle": idle}, rounds=2)
     assert len(seconds["sleeper"]) == 2
-    assert min(seconds["sleeper"]) - min(seconds["idle"]) == pytest.approx(0.5, abs=0.2)
+    assert min(seconds["sleeper"]) > 0.5
+    assert min(seconds["sleeper"]) - min(seconds["idle"]) > 0.25
 
 
 def test_a_process_that_fails_is_not_measured():

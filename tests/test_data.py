@@ -112,7 +112,7 @@ CSV_ERRORS = {
     "underscore": ("a,y\n1_0,2\n", "line 2, column 'a': '1_0' is no finite number"),
     "short-row": ("a,b,y\n1,2,3\n4,5\n", "line 3: 2 cells under 3 column names"),
     "no-rows": ("a,y\n", "has no rows below its header"),
-    "nothing": ("", "target"),
+    "nothing": ("", "is empty; a header of column names is needed"),
     "twice": ("a,a,y\n1,2,3\n", "has two columns named 'a'"),
     "unknown": ("a,z\n1,2\n", "target='y' is not known"),
     "no-inputs": ("y\n1\n", "leaves no column to predict from"),

@@ -34,6 +34,11 @@ class Unhashable:
         return x @ params["w"]
 
 
+def constant(prediction, target):
+    del prediction, target
+    return 1.0
+
+
 def with_gap(value):
     x = X.copy()
     x[3, 1] = value
@@ -54,7 +59,7 @@ BAD = {
     "dtype-type": ({"dtype": "float23"}, "dtype='float23' is not a dtype"),
     "hyperparameter": (
         {"optimizer": "momentum", "momentun": 0.9},
-        "momentum takes no momentun; did you mean momentum?",
+        "train takes no momentun; did you mean momentum?",
     ),
     "no-such-hyperparameter": ({"optimizer": "sgd", "beta1": 0.9}, "sgd takes no beta1"),
     # shapes and lengths
@@ -83,7 +88,7 @@ BAD = {
         "y must hold whole numbers",
     ),
     "data-type": ({"data": 3}, "data must be a pair (x, y) or the path"),
-    "data-triple": ({"data": (X, X, Y)}, "data must be a pair (x, y) or the path"),
+    "data-triple": ({"data": (1, 2, 3)}, "data must be a pair (x, y) or the path"),
     "no-file": ({"data": "no.npz"}, "no.npz: there is no such file"),
     "ending": ({"data": "data.txt"}, "must end in .npz or .csv"),
     "target": ({"data": (X, Y), "target": "y"}, "target='y' names columns of a .csv"),
@@ -115,6 +120,13 @@ BAD = {
     "nesterov": ({"optimizer": "sgd", "nesterov": True}, "nesterov=True needs a momentum"),
     "dampening": ({"optimizer": "sgd", "momentum": 0.9, "dampening": 0.1}, "dampening=0.1: optax"),
     "flag": ({"optimizer": "momentum", "nesterov": 2.0}, "nesterov=2.0 must be True or False"),
+    "misspelt": ({"step": 5}, "train takes no step; did you mean steps?"),
+    "misspelt-beside-an-optimizer": ({"optimizer": optax.sgd(0.1), "stepz": 5}, "takes no stepz"),
+    "progress": ({"progress": "no"}, "progress='no' must be True or False"),
+    "class-too-large": (
+        {"model": "mlp_linear", "data": (X, np.full(8, 10**9)), "loss": "cross_entropy"},
+        "y holds the class 1000000000, above 65535",
+    ),
     # a rate beside an optimizer that has its own
     "rate-twice": ({"optimizer": optax.sgd(0.1), "learning_rate": 0.1}, "has its own"),
     # params
@@ -158,11 +170,23 @@ BAD = {
         "init gives params['w'] as int32",
     ),
     "own-triple": (OWN | {"model": (*model(product), 3)}, "a pair (init, apply)"),
-    "own-names": (OWN | {"model": ("init", "apply")}, "init must be a function"),
+    "own-names": (OWN | {"model": ("init", "apply")}, "model's init must be a function"),
     "own-unhashable": (
-        OWN | {"model": (model(product)[0], Unhashable())}, "apply must be a function (hashable",
+        OWN | {"model": (model(product)[0], Unhashable())},
+        "model's apply must be a function (and hashable",
     ),
-    "own-tuple": (OWN | {"model": model(lambda p, x: (x @ p["w"],))}, "apply must return an array"),
+    "own-tuple": (
+        OWN | {"model": model(lambda p, x: (product(p, x),))}, "apply must return an array",
+    ),
+    "own-loss-type": (OWN | {"loss": constant}, "the loss must be an array of one float"),
+    "own-whole-column": (
+        OWN | {
+            "model": model(product, (3, 1)),
+            "data": (X, np.arange(8)),
+            "loss": lambda p, y: ((p - y.astype(p.dtype)) ** 2).mean(),
+        },
+        "nothing is broadcast",
+    ),
     "own-nothing": (OWN | {"model": (lambda _: {}, product)}, "init gives no parameters"),
     "own-classes": (
         OWN | {"data": (X, np.arange(8)), "loss": "cross_entropy"},

@@ -170,4 +170,5 @@ def test_a_dynamic_run_draws_extra_terms(dtype):
 def test_make_gives_the_same_model_again():
     first = funcnn.models.make("mlp_linear", in_features=3, hidden=[4, 5], out_features=2)
     assert first is funcnn.models.make("mlp_linear", in_features=3, hidden=(4, 5), out_features=2)
+    assert first is funcnn.models.make("mlp_linear", out_features=2, hidden=(4, 5), in_features=3)
     assert isinstance(first, funcnn.Model)

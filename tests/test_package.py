@@ -18,9 +18,9 @@ PACKAGE = ROOT / "funcnn"
 FLOORS = [
     {"core", "reference"},
     {"checks", "plots", "precision"},
-    {"files", "hyperparameters", "layers", "legendre", "losses", "randomness", "reporting"},
-    {"data", "models", "optimizers", "weights"},
-    {"experiments", "fitting"},
+    {"files", "hyperparameters", "interrupts", "layers", "legendre", "losses", "randomness"},
+    {"data", "models", "optimizers", "reporting", "weights"},
+    {"experiments", "fitting", "updates"},
     {"results", "shapes"},
     {"plans"},
     {"running"},

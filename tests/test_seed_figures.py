@@ -1,4 +1,4 @@
-"""The figures that the tutorials print, where they do not hang on PyTorch's random numbers."""
+"""The figures that the tutorials print, where they do not depend on PyTorch's random numbers."""
 
 from __future__ import annotations
 

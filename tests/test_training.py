@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
 
@@ -175,7 +176,9 @@ def test_divergence_names_the_step_and_keeps_the_last_finite_state(start, monkey
     error = caught.value
     step = 3 + start
     assert error.step == step
-    assert f"step {step} " in str(error)
+    assert f"after {step} steps" in str(error)
+    copy = pickle.loads(pickle.dumps(funcnn.DivergenceError(step, None, error.losses)))
+    assert copy.step == step
     assert len(error.losses) == step
     assert np.isfinite(error.losses).all()
     assert int(error.state.step) == step - 1
@@ -211,6 +214,28 @@ def test_ctrl_c_keeps_the_finished_steps(line):
     np.testing.assert_array_equal(whole.params["a"], result.params["a"])
 
 
+def test_divergence_logs_every_finite_loss(capsys):
+    with pytest.raises(funcnn.DivergenceError) as caught:
+        funcnn.train("mlp", learning_rate=1e-5, log_every=1)
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == caught.value.step == len(caught.value.losses) > 2
+
+
+def test_the_user_s_own_handler_of_ctrl_c_stays(line):
+    seen = []
+    previous = signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+    try:
+        timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        funcnn.train(data=line, steps=300_000, **LINE)
+        timer.join()
+        assert seen == [1]
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    funcnn.train(data=line, steps=10, **LINE)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_the_log(line, capsys):
     result = funcnn.train(data=line, steps=25, log_every=10, **LINE)
     shown = capsys.readouterr()
@@ -231,6 +256,13 @@ def test_the_bar_can_be_asked_for(line, capsys, monkeypatch):
     shown = capsys.readouterr()
     assert "/25 [" in shown.err
     assert len(shown.out.splitlines()) == 3
+
+
+@pytest.mark.parametrize("name", ["polyak_sgd", "lbfgs"])
+def test_optax_transformations_that_ask_for_the_loss(name, line):
+    optimizer = getattr(optax, name)()
+    result = funcnn.train("polynomial", line, degree=1, steps=20, optimizer=optimizer)
+    assert result.losses[-1] < result.losses[0]
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "lion", "adagrad", "lamb", "adamax", "radam"])
@@ -286,6 +318,32 @@ def test_predict_plot_and_repr(line):
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), result.losses)
     assert axes.get_yscale() == "log"
     assert result.plot(ax=axes) is axes
+
+
+def test_predictions_have_the_axes_of_the_target():
+    for y in (Y[:, 0], Y[:, :1]):
+        result = funcnn.train("mlp_linear", (X, y), steps=1)
+        assert result.predict(X).shape == y.shape
+    x = X[:, 0]
+    for y in (Y[:, 0], Y[:, :1]):
+        assert funcnn.train("polynomial", (x, y), steps=1).predict(x).shape == y.shape
+
+
+def test_truth_values_and_whole_numbers_reach_a_model_of_one_s_own():
+    seen = []
+
+    def apply(params, x):
+        seen.append(x.dtype)
+        return jnp.where(x, params["w"], 0.0)
+
+    model = (lambda _: {"w": jnp.ones(())}, apply)
+    y = np.ones(4)
+    for x in (np.array([True, False] * 2), np.arange(4), np.arange(4.0)):
+        result = funcnn.train(model, (x, y), steps=1, optimizer="sgd", learning_rate=1e-3)
+        assert result.predict(x)[1] == (0 if x.dtype == bool else result.params["w"])
+    assert seen[0] is np.dtype(bool)
+    assert np.int32 in seen
+    assert result.predict(np.arange(4)).dtype == np.float32
 
 
 def test_predict_refuses_other_inputs():

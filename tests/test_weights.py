@@ -66,6 +66,20 @@ def test_where_params_cannot_be_saved(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_names_that_numpy_s_own_function_takes_for_itself(tmp_path):
+    params = {"file": np.ones(2), "allow_pickle": np.zeros(3)}
+    funcnn.save_params(params, tmp_path / "w.npz")
+    loaded = funcnn.load_params(tmp_path / "w.npz")
+    assert sorted(loaded) == ["allow_pickle", "file"]
+    with np.load(tmp_path / "w.npz", allow_pickle=False) as archive:
+        np.testing.assert_array_equal(archive["file"], params["file"])
+
+
+def test_kinds_that_files_do_not_have(tmp_path):
+    with pytest.raises(funcnn.ArgumentTypeError, match="a is of bfloat16"):
+        funcnn.save_params({"a": jnp.ones(2, jnp.bfloat16)}, tmp_path / "w.npz")
+
+
 def test_an_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "weights.npz"
     funcnn.save_params({"w": np.ones(3)}, path)

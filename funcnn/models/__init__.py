@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from funcnn import checks
-from funcnn.core import ArgumentError, Model
+from funcnn.core import ArgumentError, Model, remembered
 from funcnn.models import (
     dynamic,
     legendre,
@@ -78,7 +78,7 @@ def make(name: str, **sizes: Any) -> Model:
             sizes[size] = checks.integer(size, sizes[size], at_least=1)
     if "hidden" in sizes:
         sizes["hidden"] = _hidden(name, sizes["hidden"])
-    return _make(name, **sizes)
+    return _make(name, **dict(sorted(sizes.items())))
 
 
 def sizes_of(name: str) -> list[str]:
@@ -102,7 +102,7 @@ def extra_terms(seed: int, steps: int) -> Int[np.ndarray, " steps"]:
     return np.asarray(jax.vmap(lambda t: dynamic.draw_terms(step_key(key, t)))(step))
 
 
-@functools.lru_cache(maxsize=256)
+@remembered
 def _make(name: str, **sizes: Any) -> Model:
     module = MODELS[name]
     return Model(

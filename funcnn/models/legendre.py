@@ -28,7 +28,7 @@ def init(key: Key[Array, ""]) -> dict[str, Array]:
 
 
 def apply(params: dict[str, Array], x: Float[Array, " samples"]) -> Float[Array, " samples"]:
-    """A + b P₃(c + d x) at each x."""
+    """a + b P₃(c + d x) at each x."""
     return params["a"] + params["b"] * p3(params["c"] + params["d"] * x)
 
 

@@ -57,7 +57,7 @@ def two_layer(
 def cubic(
     x: np.ndarray, y: np.ndarray, params: Weights, steps: int, learning_rate: float
 ) -> tuple[np.ndarray, Weights]:
-    """Y = a + b x + c x² + d x³, fitted by gradient descent.
+    """y = a + b x + c x² + d x³, fitted by gradient descent.
 
     Args:
         x: (samples,).
