@@ -103,5 +103,5 @@ def keywords(function: Callable[..., Any], names: Iterable[str], accepted: Itera
         if name not in accepted:
             nearest = difflib.get_close_matches(name, accepted, n=1, cutoff=0.5)
             hint = f"; did you mean {nearest[0]}?" if nearest else "."
-            known = f"Accepted: {', '.join(accepted) or 'nothing'}"
+            known = f"Accepted: {', '.join(dict.fromkeys(accepted)) or 'nothing'}"
             raise ArgumentTypeError(f"{function.__name__} takes no {name}{hint} {known}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -108,8 +109,7 @@ def train(
     >>> {name: round(float(value), 3) for name, value in result.params.items()}
     {'a': 1.0, 'b': 2.0, 'c': 3.0}
     """
-    numbers = {name for make in OPTIMIZERS.values() for name in inspect.signature(make).parameters}
-    checks.keywords(train, hyperparameters, [*inspect.signature(train).parameters, *numbers])
+    checks.keywords(train, hyperparameters, _keywords())
     if progress is not None:
         checks.flag("progress", progress)
     plan = make_plan(
@@ -129,3 +129,14 @@ def train(
         seed=seed,
     )
     return run(plan, logged_steps(log_every, plan.steps), progress)
+
+
+@functools.cache
+def _keywords() -> list[str]:
+    """All that ``train`` may be given by name, with any of the optimizers."""
+    return [
+        parameter.name
+        for function in (train, *OPTIMIZERS.values())
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    ]
