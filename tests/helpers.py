@@ -114,17 +114,17 @@ OPTIMIZERS = {
     "rmsprop-momentum": ("rmsprop", {"momentum": 0.5}, "RMSprop", {"momentum": 0.5}, "adaptive"),
     "rmsprop-decay": (
         "rmsprop",
-        {"weight_decay": 0.1, "alpha": 0.95},
+        {"weight_decay": 0.1, "alpha": 0.95, "eps": 0.1},  # large: its place shows
         "RMSprop",
-        {"weight_decay": 0.1, "alpha": 0.95},
+        {"weight_decay": 0.1, "alpha": 0.95, "eps": 0.1},
         "adaptive",
     ),
     "adam": ("adam", {}, "Adam", {}, "adaptive"),
     "adam-decay": (
         "adam",
-        {"weight_decay": 0.1, "beta1": 0.8, "beta2": 0.99, "eps": 1e-6},
+        {"weight_decay": 0.1, "beta1": 0.8, "beta2": 0.99, "eps": 0.1},
         "Adam",
-        {"weight_decay": 0.1, "betas": (0.8, 0.99), "eps": 1e-6},
+        {"weight_decay": 0.1, "betas": (0.8, 0.99), "eps": 0.1},
         "adaptive",
     ),
     "adamw": ("adamw", {}, "AdamW", {}, "adaptive"),
