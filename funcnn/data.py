@@ -27,6 +27,7 @@ __all__ = [
     "prepare_inputs",
     "prepare_targets",
     "sine",
+    "to_numpy",
     "with_axes",
 ]
 
@@ -157,18 +158,23 @@ def _read(path: Path, target: str | Sequence[str] | None) -> tuple[np.ndarray, n
     return arrays["x"], arrays["y"]
 
 
-def as_array(name: str, value: Any) -> np.ndarray:
-    """A private copy, checked to be real, finite and not empty."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise ArgumentTypeError(f"{name} is a masked array: fill it or drop its masked samples")
+def to_numpy(name: str, value: Any) -> np.ndarray:
+    """A private copy of an array of any library."""
     try:
         if hasattr(value, "detach"):  # a PyTorch tensor, perhaps on a GPU or on the tape
             value = value.numpy(force=True)
         elif hasattr(value, "to_numpy"):  # pandas
             value = value.to_numpy()
-        array = np.array(value, copy=True)
+        return np.array(value, copy=True)
     except (TypeError, ValueError) as error:
         raise ArgumentTypeError(f"{name} is no array: {error}") from error
+
+
+def as_array(name: str, value: Any) -> np.ndarray:
+    """A private copy, checked to be real, finite and not empty."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise ArgumentTypeError(f"{name} is a masked array: fill it or drop its masked samples")
+    array = to_numpy(name, value)
     if not (array.dtype == bool or _is_float(array) or jnp.issubdtype(array.dtype, jnp.integer)):
         raise ArgumentTypeError(f"{name} must hold real numbers, not {array.dtype}")
     if array.ndim == 0:

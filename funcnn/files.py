@@ -176,6 +176,8 @@ def _target_columns(
         raise ArgumentError(
             f"{path}: target= must name the column to predict. Known: {', '.join(header)}"
         )
+    if not isinstance(target, Sequence):
+        raise ArgumentTypeError(f"target={target!r} must be the name of a column, or several")
     targets = [target] if isinstance(target, str) else list(target)
     if not targets or len(set(targets)) != len(targets):
         raise ArgumentError(f"target={target!r} must name columns, each once")

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Model, TrainState, remembered
+from funcnn.data import to_numpy
 from funcnn.fitting import initial_state
 from funcnn.precision import numerics
 from funcnn.randomness import initial_key, run_key
@@ -75,7 +76,7 @@ def matching_params(params: Params, shapes: Params) -> Params:
         )
     copies = {}
     for name, leaf in given.items():
-        array, want = np.array(leaf), wanted[name]
+        array, want = to_numpy(name, leaf), wanted[name]
         if isinstance(leaf, (float, int)) and not isinstance(leaf, bool):
             array = array.astype(want.dtype)
         if array.shape != want.shape or array.dtype != want.dtype:

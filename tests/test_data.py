@@ -39,6 +39,10 @@ def test_pytorch_tensors():
     torch = pytest.importorskip("torch")
     data = torch.tensor(X, requires_grad=True), torch.tensor(Y)
     np.testing.assert_array_equal(losses(data), losses((X, Y)))
+    params = {name: torch.tensor(0.25, requires_grad=True) for name in "abcd"}
+    from_tensors = funcnn.train("legendre", params=params, steps=3)
+    from_floats = funcnn.train("legendre", params=dict.fromkeys("abcd", 0.25), steps=3)
+    np.testing.assert_array_equal(from_tensors.losses, from_floats.losses)
 
 
 def test_an_axis_that_is_missing_or_too_many():
@@ -137,6 +141,12 @@ def test_csv_needs_its_target_named(tmp_path):
         funcnn.train("mlp", tmp_path / "data.csv")
     with pytest.raises(funcnn.ArgumentError, match="did you mean 'age'"):
         funcnn.train("mlp", tmp_path / "data.csv", target="agee")
+
+
+def test_target_of_another_kind(tmp_path):
+    (tmp_path / "data.csv").write_text("age,bmi\n1,2\n")
+    with pytest.raises(funcnn.ArgumentTypeError, match="target=5 must be the name"):
+        funcnn.train("mlp", tmp_path / "data.csv", target=5)
 
 
 def test_csv_as_spreadsheets_write_it(tmp_path):
