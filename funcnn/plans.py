@@ -84,7 +84,10 @@ def make_plan(
     own = _own_experiment(model)
     chosen_loss = _loss(loss, own)
     chosen_optimizer = _optimizer(optimizer, learning_rate, hyperparameters, own)
-    steps = checks.integer("steps", _or_own(steps, own, "steps"), at_least=1, below=2**31)
+    if steps is None and own is None:
+        raise ArgumentTypeError("steps= is needed to train a model of your own")
+    steps = own.steps if steps is None and own is not None else steps
+    steps = checks.integer("steps", steps, at_least=1, below=2**31)
 
     if data is None and own is None:
         raise ArgumentError("data=None: a model of your own has no data of its own; pass (x, y)")
@@ -201,11 +204,3 @@ def _optimizer(
     elif own is not None and own.optimizer == optimizer:
         hyperparameters = {"learning_rate": own.learning_rate} | hyperparameters
     return make(**hyperparameters)
-
-
-def _or_own(value: Any, own: Experiment | None, name: str) -> Any:
-    if value is not None:
-        return value
-    if own is None:
-        raise ArgumentTypeError(f"{name}= is needed to train a model of your own")
-    return getattr(own, name)

@@ -107,7 +107,7 @@ def _chunks(
     while done < steps:
         begin = time.perf_counter()
         after, losses = loop(state, data, np.int32(length))
-        losses.block_until_ready()  # Unlike a copy to NumPy, this wait ends at once at Ctrl-C.
+        losses.block_until_ready()  # Unlike a copy to NumPy, it lets a second Ctrl-C through.
         seconds = time.perf_counter() - begin
         losses = np.asarray(losses)[:length].copy()
         done += length
