@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from funcnn import data
 from funcnn.core import ArgumentError, ArgumentTypeError
+from funcnn.data import as_array, load, prepare_inputs, with_axes
 from funcnn.precision import numerics
 from funcnn.randomness import run_key, step_key
 from funcnn.updates import compiled
@@ -83,7 +83,7 @@ class TrainResult:
             ArgumentError, ArgumentTypeError: for inputs that ``train`` would refuse,
                 or of another shape than those trained on.
         """
-        inputs = data.prepare_inputs(data.as_array("x", x), self.model.input_axes, self.dtype)
+        inputs = prepare_inputs(as_array("x", x), self.model.input_axes, self.dtype)
         if inputs.shape[1:] != self.sample.shape:
             raise ArgumentError(
                 f"a sample of x has shape {inputs.shape[1:]}; "
@@ -102,13 +102,25 @@ class TrainResult:
             prediction = np.asarray(compiled(self.model.apply)(self.params, inputs, *key))
         if self.target_axes is None:
             return prediction
-        return data.with_axes("the prediction", prediction, self.target_axes)
+        return with_axes("the prediction", prediction, self.target_axes)
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the losses over the steps; needs the extra ``plot``."""
+    def plot(self, data: Any = None, *, ax: Axes | None = None) -> Axes:
+        """Draw the losses over the steps; needs the extra ``plot``.
+
+        Args:
+            data: ``(x, y)``, as ``train`` takes them, one number a sample each: draws
+                the prediction over the target instead.
+            ax: where to draw; a new figure without it.
+
+        Returns:
+            The axes drawn on.
+        """
         from funcnn import plots
 
-        return plots.losses(self.losses, ax=ax)
+        if data is None:
+            return plots.losses(self.losses, ax=ax)
+        x, y = load(data)
+        return plots.prediction(x, y, self.predict(x), ax=ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the params to a ``.npz`` or ``.safetensors`` file, for ``funcnn.load_params``."""

@@ -308,17 +308,12 @@ def test_a_loss_of_one_s_own(line):
     assert result.losses[-1] < 0.05
 
 
-def test_predict_plot_and_repr(line):
+def test_predict_and_repr(line):
     result = funcnn.train(data=line, steps=1000, **LINE)
     np.testing.assert_allclose(result.predict(line[0]), line[1], atol=1e-3)
     np.testing.assert_allclose(result.predict(line[0][:3, None]), line[1][:3], atol=1e-3)
     assert "1000 steps" in repr(result)
     assert result.microseconds_per_step > 0
-    pytest.importorskip("matplotlib").use("Agg")
-    axes = result.plot()
-    np.testing.assert_array_equal(axes.lines[0].get_ydata(), result.losses)
-    assert axes.get_yscale() == "log"
-    assert result.plot(ax=axes) is axes
 
 
 def test_predictions_have_the_axes_of_the_target():

@@ -1,0 +1,118 @@
+"""Pictures: what they draw, on which axes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import funcnn
+from funcnn import plots
+
+mpl.use("Agg")
+
+FALLING = np.array([100.0, 10.0, 1.0])
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    import matplotlib.pyplot as plt
+
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def ax():
+    import matplotlib.pyplot as plt
+
+    return plt.subplots()[1]
+
+
+def test_one_curve_of_losses(ax):
+    assert plots.losses(FALLING, ax=ax) is ax
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), FALLING)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "loss before the step")
+    assert ax.get_yscale() == "log"
+    assert ax.get_legend() is None
+
+
+def test_many_curves_of_losses():
+    curves = {name: FALLING * k for k, name in enumerate("pqrstu", start=1)}
+    ax = plots.losses(curves, scale="linear")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(curves)
+    assert len({line.get_color() for line in ax.lines}) == 6
+    assert ax.get_yscale() == "linear"
+
+
+@pytest.mark.parametrize("values", [[1.0, 0.0], [1.0, -1.0], [0.0]])
+def test_what_is_not_positive_is_drawn_on_a_linear_axis(values):
+    assert plots.losses(np.array(values)).get_yscale() == "linear"
+
+
+def test_an_unknown_scale():
+    with pytest.raises(funcnn.ArgumentError, match="scale"):
+        plots.losses(FALLING, scale="cubic")
+
+
+def test_a_prediction_over_its_target_is_drawn_in_order(ax):
+    x = np.array([[2.0], [0.0], [1.0]])
+    assert plots.prediction(x, x[:, 0] ** 2, x + 1, ax=ax) is ax
+    target, predicted = ax.lines
+    np.testing.assert_array_equal(target.get_xdata(), [0, 1, 2])
+    np.testing.assert_array_equal(target.get_ydata(), [0, 1, 4])
+    np.testing.assert_array_equal(predicted.get_ydata(), [1, 2, 3])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["target", "prediction"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x", "y")
+
+
+@given(
+    st.lists(
+        st.sampled_from([(), (3,), (3, 1), (4,), (3, 2), (1, 3), (3, 1, 1)]), min_size=3, max_size=3
+    ).filter(lambda shapes: not set(shapes) <= {(3,), (3, 1)} and set(shapes) != {(4,)})
+)
+def test_what_is_no_curve(shapes):
+    with pytest.raises(funcnn.ArgumentError, match="one number a sample"):
+        plots.prediction(*(np.ones(shape) for shape in shapes))
+
+
+def test_an_overlay_and_a_difference(ax):
+    reproduction = funcnn.reproduce("sine/numpy", steps=50)
+    assert reproduction.plot(ax=ax) is ax
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), reproduction.reference_losses)
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), reproduction.losses)
+    assert ax.get_yscale() == "log"
+    relative = np.array([0.0, 1e-15, 1e-14])
+    ax = plots.difference(relative, np.full(2, 1e-8))
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [np.nan, 1e-15, 1e-14])
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), [1e-8, 1e-8])
+
+
+def test_a_result_draws_its_losses_and_its_fit(line):
+    result = funcnn.train("polynomial", line, degree=1, steps=500, learning_rate=1e-3)
+    ax = result.plot()
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.losses)
+    assert result.plot(ax=ax) is ax
+    ax = result.plot(line)
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), ax.lines[0].get_ydata(), atol=0.1)
+
+
+def test_a_fit_of_many_inputs_cannot_be_drawn():
+    x = np.ones((4, 2))
+    result = funcnn.train("mlp_linear", (x, x[:, 0]), steps=1)
+    with pytest.raises(funcnn.ArgumentError, match="one number a sample"):
+        result.plot((x, x[:, 0]))
+
+
+def test_without_matplotlib_the_extra_is_named():
+    code = (
+        "import sys; sys.modules['matplotlib'] = None; sys.modules['matplotlib.pyplot'] = None; "
+        "from funcnn import plots; plots.losses([1.0, 2.0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "pip install 'funcnn[plot]'" in done.stderr.splitlines()[-1]
