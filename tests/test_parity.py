@@ -13,8 +13,7 @@ from funcnn.precision import numerics
 
 pytest.importorskip("torch", reason="PyTorch is the reference")
 import torch
-
-from funcnn.reference import torch_loops
+import torch_models
 
 torch.set_num_threads(1)  # Small arrays: more threads only wait for each other.
 
@@ -33,7 +32,7 @@ def reference():
             case = CASES[name].cast(dtype)
             _, _, torch_class, options, family = OPTIMIZERS[optimizer]
             terms = funcnn.models.extra_terms(SEED, STEPS) if case.model == "dynamic" else None
-            runs[name, optimizer, dtype] = torch_loops.train(
+            runs[name, optimizer, dtype] = torch_models.train(
                 case.model,
                 case.x,
                 case.y,
@@ -88,7 +87,7 @@ def test_losses(name, optimizer, gradient, reference):
 def test_gradient_at_the_start(name):
     case = CASES[name]
     terms = int(funcnn.models.extra_terms(SEED, 1)[0]) if case.model == "dynamic" else None
-    loss, gradient = torch_loops.loss_and_gradient(case.model, case.x, case.y, case.params, terms)
+    loss, gradient = torch_models.loss_and_gradient(case.model, case.x, case.y, case.params, terms)
     module = funcnn.models.MODELS[case.model]
     key = ()
     with numerics("float64"):
@@ -123,7 +122,7 @@ def test_thousand_steps_of_rmsprop_on_the_seed_s_curve(options, rate):
     # The seed's run gets there after 1500 steps; momentum would halve that, hence its rate.
     x = np.linspace(-np.pi, np.pi, 2000)
     params = {"w": np.array([[-0.4], [-0.5], [0.3]]), "b": np.array([0.5])}
-    expected, _ = torch_loops.train(
+    expected, _ = torch_models.train(
         "polynomial_linear", x, np.sin(x), params, 1000, "RMSprop", lr=rate, **options
     )
     result = funcnn.train(
@@ -137,17 +136,6 @@ def test_thousand_steps_of_rmsprop_on_the_seed_s_curve(options, rate):
         **options,
     )
     np.testing.assert_allclose(result.losses, expected, rtol=1e-8)
-
-
-@pytest.mark.slow
-def test_the_seed_s_two_layer_network_at_full_size():
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((64, 1000)), rng.standard_normal((64, 10))
-    params = {"w1": rng.standard_normal((1000, 100)), "w2": rng.standard_normal((100, 10))}
-    expected, _ = torch_loops.train("mlp", x, y, params, 500, "SGD", lr=1e-6)
-    for gradient in ("autodiff", "manual"):
-        result = funcnn.train("mlp", (x, y), params=params, gradient=gradient, dtype="float64")
-        np.testing.assert_allclose(result.losses, expected, rtol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +171,7 @@ def losses_of_multistep(case, tensors, torch_class, options):
     x, y = torch.tensor(case.x), torch.tensor(case.y)
     losses = []
     for _ in range(100):
-        loss = (torch_loops.FORWARDS[case.model](tensors, x) - y).pow(2).sum()
+        loss = (torch_models.FORWARDS[case.model](tensors, x) - y).pow(2).sum()
         losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()

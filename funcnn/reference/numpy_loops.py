@@ -1,5 +1,14 @@
 """The NumPy loops of the seeds: forward pass, gradient by hand, update.
 
+Each function gives the loss before each step and the final params.
+
+    x: (samples, inputs), or (samples,) for the cubic
+    y: (samples, outputs), or (samples,)
+    params: ``w1`` (inputs, hidden) and ``w2`` (hidden, outputs), or the scalars
+        ``a``, ``b``, ``c``, ``d``; left as they are
+    steps: the number of updates
+    learning_rate: the share of the gradient that an update takes off
+
 They import nothing of funcnn and need nothing but NumPy.
 """
 
@@ -15,20 +24,7 @@ Weights = dict[str, np.ndarray]
 def two_layer(
     x: np.ndarray, y: np.ndarray, params: Weights, steps: int, learning_rate: float
 ) -> tuple[np.ndarray, Weights]:
-    """The two-layer network, trained by gradient descent.
-
-    Args:
-        x: (samples, inputs).
-        y: (samples, outputs).
-        params: ``w1`` (inputs, hidden) and ``w2`` (hidden, outputs); left as they are.
-        steps: the number of updates.
-        learning_rate: the share of the gradient that an update takes off.
-
-    Returns:
-        The loss before each update, and the final params.
-
-    Source: "Two fully connected layers", section 1.
-    """
+    """The two-layer network ("Two fully connected layers", section 1)."""
     w1, w2 = params["w1"].copy(), params["w2"].copy()
     losses = []
     for _ in range(steps):
@@ -57,20 +53,7 @@ def two_layer(
 def cubic(
     x: np.ndarray, y: np.ndarray, params: Weights, steps: int, learning_rate: float
 ) -> tuple[np.ndarray, Weights]:
-    """y = a + b x + c x² + d x³, fitted by gradient descent.
-
-    Args:
-        x: (samples,).
-        y: (samples,).
-        params: the scalars ``a``, ``b``, ``c``, ``d``.
-        steps: the number of updates.
-        learning_rate: the share of the gradient that an update takes off.
-
-    Returns:
-        The loss before each update, and the final params.
-
-    Source: "PyTorch learning notes 5", section 2.
-    """
+    """The cubic a + b x + c x² + d x³ ("PyTorch learning notes 5", section 2)."""
     a, b, c, d = (params[name] for name in "abcd")
     losses = []
     for _ in range(steps):

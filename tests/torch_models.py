@@ -1,7 +1,6 @@
-"""The models of the seeds in eager PyTorch, trained with ``torch.optim``.
+"""Every model in eager PyTorch, trained with any class of ``torch.optim``.
 
-They import nothing of funcnn; PyTorch is the extra ``torch``. Arrays go in and
-come out as NumPy's, in the layout of funcnn's params trees.
+Arrays go in and come out as NumPy's, in the layout of funcnn's params trees.
 """
 
 from __future__ import annotations
@@ -9,32 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-
-try:
-    import torch
-except ImportError:
-    raise ImportError("PyTorch is not installed: pip install 'funcnn[torch]'") from None
-
-__all__ = ["FORWARDS", "loss_and_gradient", "train"]
+import torch
 
 Weights = dict[str, np.ndarray]
 Tensors = dict[str, torch.Tensor]
-
-
-class LegendrePolynomial3(torch.autograd.Function):
-    """P₃ with its backward pass written out ("PyTorch learning notes 5", section 5)."""
-
-    @staticmethod
-    def forward(ctx, input):  # noqa: A002
-        """½ (5x³ − 3x); the input is kept for the backward pass."""
-        ctx.save_for_backward(input)
-        return 0.5 * (5 * input**3 - 3 * input)
-
-    @staticmethod
-    def backward(ctx, grad_output):  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The gradient of the input from that of the output."""
-        (input,) = ctx.saved_tensors  # noqa: A001
-        return grad_output * 1.5 * (5 * input**2 - 1)
 
 
 def mlp(params: Tensors, x: torch.Tensor) -> torch.Tensor:
@@ -68,8 +45,8 @@ def polynomial_linear(params: Tensors, x: torch.Tensor) -> torch.Tensor:
 
 def legendre(params: Tensors, x: torch.Tensor) -> torch.Tensor:
     """The Legendre fit a + b P₃(c + d x)."""
-    p3 = LegendrePolynomial3.apply
-    return params["a"] + params["b"] * p3(params["c"] + params["d"] * x)
+    z = params["c"] + params["d"] * x
+    return params["a"] + params["b"] * 0.5 * (5 * z**3 - 3 * z)
 
 
 def dynamic(params: Tensors, x: torch.Tensor, terms: int) -> torch.Tensor:
