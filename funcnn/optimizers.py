@@ -60,7 +60,7 @@ def sgd(
     if nesterov and _used(momentum) is None:
         raise ArgumentError("nesterov=True needs a momentum above 0")
     return with_hyperparameters(
-        _sgd,
+        sgd_chain,
         {"nesterov": checks.flag("nesterov", nesterov)},
         learning_rate=_rate(learning_rate),
         momentum=_used(momentum),
@@ -111,7 +111,7 @@ def rmsprop(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
     return with_hyperparameters(
-        _rmsprop,
+        rmsprop_chain,
         {"centered": checks.flag("centered", centered)},
         learning_rate=_rate(learning_rate),
         alpha=checks.number("alpha", alpha, below=1),
@@ -147,7 +147,7 @@ def adam(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
     """
     return with_hyperparameters(
-        _adam,
+        adam_chain,
         {},
         learning_rate=_rate(learning_rate),
         beta1=checks.number("beta1", beta1, below=1),
@@ -173,7 +173,7 @@ def adamw(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
     """
     return with_hyperparameters(
-        _adamw,
+        adamw_chain,
         {},
         learning_rate=_rate(learning_rate),
         beta1=checks.number("beta1", beta1, below=1),
@@ -186,7 +186,7 @@ def adamw(
 OPTIMIZERS = {function.__name__: function for function in (sgd, momentum, rmsprop, adam, adamw)}
 
 
-def _sgd(learning_rate: Any, momentum: Any, weight_decay: Any, nesterov: bool) -> Any:
+def sgd_chain(learning_rate: Any, momentum: Any, weight_decay: Any, nesterov: bool) -> Any:
     return optax.chain(
         _l2(weight_decay),
         _trace(momentum, nesterov),
@@ -194,7 +194,7 @@ def _sgd(learning_rate: Any, momentum: Any, weight_decay: Any, nesterov: bool) -
     )
 
 
-def _rmsprop(
+def rmsprop_chain(
     learning_rate: Any, alpha: Any, eps: Any, weight_decay: Any, momentum: Any, centered: bool
 ) -> Any:
     scale = optax.scale_by_stddev if centered else optax.scale_by_rms
@@ -206,7 +206,7 @@ def _rmsprop(
     )
 
 
-def _adam(learning_rate: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any) -> Any:
+def adam_chain(learning_rate: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any) -> Any:
     return optax.chain(
         _l2(weight_decay),
         optax.scale_by_adam(b1=beta1, b2=beta2, eps=eps),
@@ -214,7 +214,7 @@ def _adam(learning_rate: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: An
     )
 
 
-def _adamw(learning_rate: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any) -> Any:
+def adamw_chain(learning_rate: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any) -> Any:
     return optax.adamw(learning_rate, b1=beta1, b2=beta2, eps=eps, weight_decay=weight_decay)
 
 

@@ -13,7 +13,7 @@ import optax
 from funcnn import checks, models
 from funcnn.core import ArgumentError, ArgumentTypeError, Model
 from funcnn.data import load, prepare_inputs, prepare_targets
-from funcnn.experiments import OF_MODEL, Experiment
+from funcnn.experiments import OF_MODEL, Experiment, find
 from funcnn.hyperparameters import without_numbers
 from funcnn.losses import LOSSES, cross_entropy
 from funcnn.optimizers import OPTIMIZERS
@@ -58,30 +58,36 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    model: str | Model | tuple[Callable[..., Any], Callable[..., Any]],
-    data: Any,
+    model: str | Model | tuple[Callable[..., Any], Callable[..., Any]] | None = None,
+    data: Any = None,
     *,
-    target: str | Sequence[str] | None,
-    params: Params | None,
-    sizes: dict[str, Any],
-    loss: str | Loss | None,
-    optimizer: str | optax.GradientTransformation | None,
-    learning_rate: Any,
-    hyperparameters: dict[str, Any],
-    gradient: str,
-    steps: int | None,
-    batch_size: int | None,
-    dtype: Any,
-    seed: int,
+    experiment: str | Experiment | None = None,
+    target: str | Sequence[str] | None = None,
+    params: Params | None = None,
+    hidden: int | Sequence[int] | None = None,
+    degree: int | None = None,
+    loss: str | Loss | None = None,
+    optimizer: str | optax.GradientTransformation | None = None,
+    learning_rate: Any = None,
+    gradient: str | None = None,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    seed: int = 0,
+    **hyperparameters: Any,
 ) -> Plan:
     """Everything that ``train`` documents of these arguments.
 
     Raises:
         ArgumentError, ArgumentTypeError: for whatever cannot be trained.
     """
+    model, own = _model_and_experiment(model, experiment)
+    if gradient is None:
+        gradient = "autodiff" if own is None else own.gradient
+    if dtype is None:
+        dtype = "float32" if own is None else own.dtype
     dtype = check_dtype(dtype)
     seed = check_seed(seed)
-    own = _own_experiment(model)
     chosen_loss = _loss(loss, own)
     chosen_optimizer = _optimizer(optimizer, learning_rate, hyperparameters, own)
     if steps is None and own is None:
@@ -98,7 +104,7 @@ def make_plan(
     x = prepare_inputs(x, axes, dtype)
     target_axes = None if axes is None or chosen_loss is cross_entropy else y.ndim
     y = prepare_targets(y, axes, chosen_loss, dtype)
-    chosen_model = _model(model, sizes, x, y, chosen_loss)
+    chosen_model = _model(model, {"hidden": hidden, "degree": degree}, x, y, chosen_loss)
     update = make_update(
         chosen_model, chosen_loss, chosen_optimizer, gradient=gradient, batch_size=batch_size
     )
@@ -130,13 +136,17 @@ def make_plan(
     )
 
 
-def _own_experiment(model: Any) -> Experiment | None:
+def _model_and_experiment(model: Any, experiment: Any) -> tuple[Any, Experiment | None]:
+    """The model to train, and the experiment that says what is not given."""
+    own = None if experiment is None else find(experiment)
+    if model is None:
+        model = "mlp" if own is None else own.model
     if isinstance(model, str):
-        return OF_MODEL[checks.choice("model", model, OF_MODEL)]
+        return model, own or OF_MODEL[checks.choice("model", model, OF_MODEL)]
     if isinstance(model, Model) or (isinstance(model, tuple) and len(model) == 2):
         checks.function("model's init", model[0])
         checks.function("model's apply", model[1])
-        return None
+        return model, own
     raise ArgumentTypeError(
         f"model must be a name ({', '.join(OF_MODEL)}), a funcnn.Model, or a pair "
         f"(init, apply), not {model!r}"

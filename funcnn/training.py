@@ -19,14 +19,16 @@ from funcnn.running import run
 
 if TYPE_CHECKING:
     from funcnn.core import Loss, Params
+    from funcnn.experiments import Experiment
 
 __all__ = ["train"]
 
 
 def train(
-    model: str | Model | tuple[Callable[..., Any], Callable[..., Any]] = "mlp",
+    model: str | Model | tuple[Callable[..., Any], Callable[..., Any]] | None = None,
     data: Any = None,
     *,
+    experiment: str | Experiment | None = None,
     target: str | Sequence[str] | None = None,
     params: Params | None = None,
     hidden: int | Sequence[int] | None = None,
@@ -34,10 +36,10 @@ def train(
     loss: str | Loss | None = None,
     optimizer: str | optax.GradientTransformation | None = None,
     learning_rate: float | Callable[[Any], Any] | None = None,
-    gradient: str = "autodiff",
+    gradient: str | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
-    dtype: Any = "float32",
+    dtype: Any = None,
     seed: int = 0,
     log_every: int | range | None = None,
     progress: bool | None = None,
@@ -45,9 +47,9 @@ def train(
 ) -> TrainResult:
     """Train a network in one compiled loop.
 
-    What is not given comes from the model's own experiment (see
-    ``funcnn.experiments``), so that ``train(model="mlp")`` is the first network
-    of the tutorials. Another learning rate, seed, number of steps, or other data
+    What is not given comes from the experiment (see ``funcnn.experiments``), or
+    from the model's own, so that ``train(model="mlp")`` is the first network of the
+    tutorials. Another learning rate, seed, number of steps, or other data
     of the same shape compile nothing again, where the model, the loss, the
     optimizer and the schedule are given by name or are the same objects: what is
     compiled is found by them. The same call gives the same bits.
@@ -55,9 +57,10 @@ def train(
     Args:
         model: a name (``"mlp"``, ``"mlp_linear"``, ``"polynomial"``,
             ``"polynomial_linear"``, ``"legendre"``, ``"dynamic"``), a
-            ``funcnn.Model``, or a pair ``(init, apply)`` of pure functions. For a
-            model of your own ``data`` and ``steps`` are needed, the loss is
-            ``"sum_squared_error"`` and the optimizer ``"adam"`` unless given.
+            ``funcnn.Model``, or a pair ``(init, apply)`` of pure functions;
+            ``"mlp"`` where neither a model nor an experiment is given. For a model
+            of your own without an experiment ``data`` and ``steps`` are needed, the
+            loss is ``"sum_squared_error"`` and the optimizer ``"adam"`` unless given.
         data: ``(x, y)`` as NumPy, JAX, PyTorch or pandas objects, or the path of
             a ``.npz`` file (arrays ``x``, ``y``) or a ``.csv`` file (with a
             header); copied. The networks take x (samples, features) and y
@@ -65,6 +68,8 @@ def train(
             1 is added or taken away at the end where one is missing or too many.
             Models of your own are given x and y in their own shape: floats in the
             run's dtype, whole numbers as int32, truth values as they are.
+        experiment: the name of one of ``funcnn.experiments.EXPERIMENTS``
+            (``"two-layer/optim"``), or a record of your own.
         target: the name or names of the ``.csv`` columns that make y.
         params: where to start, in place of the model's initial values: the same
             tree, shapes and dtype.
@@ -79,10 +84,11 @@ def train(
             experiment's for the experiment's optimizer, and ``torch.optim``'s
             default for any other.
         gradient: ``"autodiff"``, or ``"manual"`` for the gradient derived by hand,
-            where the model has one.
+            where the model has one; the experiment's without it.
         steps: the number of updates.
         batch_size: the samples in a step, shuffled anew each epoch; all without it.
-        dtype: ``"float32"`` or ``"float64"``, for this run alone.
+        dtype: ``"float32"`` or ``"float64"``, for this run alone; the experiment's
+            without it, ``"float32"`` for all but those in NumPy.
         seed: what initial values, batches and a model's own draws follow from;
             0 to 2⁶⁴ − 1. Another dtype draws other initial values. (The data of the
             model's own are always the same.)
@@ -115,18 +121,20 @@ def train(
     plan = make_plan(
         model,
         data,
+        experiment=experiment,
         target=target,
         params=params,
-        sizes={"hidden": hidden, "degree": degree},
+        hidden=hidden,
+        degree=degree,
         loss=loss,
         optimizer=optimizer,
         learning_rate=learning_rate,
-        hyperparameters=hyperparameters,
         gradient=gradient,
         steps=steps,
         batch_size=batch_size,
         dtype=dtype,
         seed=seed,
+        **hyperparameters,
     )
     return run(plan, logged_steps(log_every, plan.steps), progress)
 

@@ -1,0 +1,103 @@
+"""What an experiment is: a whole run, its reference, how close they are, and the lesson."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+__all__ = ["Experiment", "Lesson", "Tolerance", "tolerances"]
+
+
+class Tolerance(NamedTuple):
+    """How far a loss may be from the reference's, at every step compared.
+
+    Attributes:
+        relative: the share of the reference's loss at that step.
+        reason: why not closer, and why not longer.
+        of_first: the share of the reference's first loss, added to it.
+        steps: how many steps are compared at most, from the first; None for all.
+        chaotic: whether runs that start one rounding apart part for good. Then
+            steps are compared only while the reference keeps to itself.
+    """
+
+    relative: float
+    reason: str
+    of_first: float = 0.0
+    steps: int | None = None
+    chaotic: bool = False
+
+    def allowed(self, reference: Float[np.ndarray, " steps"]) -> Float[np.ndarray, " steps"]:
+        """The largest difference from the reference at each step."""
+        return self.relative * reference + self.of_first * reference[:1]
+
+
+class Lesson(NamedTuple):
+    """What a reader learns from an experiment.
+
+    Attributes:
+        pytorch: what PyTorch calls it.
+        here: what it is here.
+        change: what changes from PyTorch to JAX, and why, in a sentence.
+        code: the functions and modules of funcnn to read beside the reference.
+    """
+
+    pytorch: str
+    here: str
+    change: str
+    code: tuple[Callable | ModuleType, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A whole run, beside its reference.
+
+    Attributes:
+        name: ``family/way``.
+        seed: the document that it comes from.
+        section: its place there.
+        model: the name of the model.
+        data: gives the seed's x and y.
+        loss: the name of the loss.
+        gradient: ``"autodiff"`` or ``"manual"``.
+        optimizer: the name of the optimizer, its further numbers at their defaults.
+        learning_rate: its rate.
+        steps: the number of updates.
+        printed: the steps whose loss the seed prints.
+        dtype: the seed's arithmetic.
+        reference: an eager loop, as ``"module:function"``:
+            ``function(x, y, params, steps, learning_rate) -> (losses, params)``; for
+            a model that draws at random, with the numbers of extra terms as well.
+        tolerances: how close the losses are, for each dtype.
+        lesson: what a reader learns.
+    """
+
+    name: str
+    seed: str
+    section: str
+    model: str
+    data: Callable[[], tuple[np.ndarray, np.ndarray]]
+    loss: str = "sum_squared_error"
+    gradient: str = "autodiff"
+    optimizer: str = "sgd"
+    learning_rate: float = 1e-6
+    steps: int
+    printed: range
+    dtype: str = "float32"
+    reference: str
+    tolerances: Mapping[str, Tolerance]
+    lesson: Lesson
+
+
+def tolerances(float32: Tolerance, **others: Tolerance) -> Mapping[str, Tolerance]:
+    """An experiment's tolerances: 1e-8 in float64, unless given, and the one for float32."""
+    return MappingProxyType({"float64": CLOSE, "float32": float32} | others)
+
+
+CLOSE = Tolerance(1e-8, "the same sums, rounded in another order")

@@ -1,0 +1,170 @@
+"""The 27 records, against a table of their own, and ``train(experiment=…)``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import funcnn
+from funcnn.experiments import EXPERIMENTS, OF_MODEL
+
+EVERY_100 = range(99, 2000, 100)
+NETWORK = ("mlp", "sgd", 1e-6)
+LAYERS = ("mlp_linear", "sgd", 1e-4)
+ADAM = ("mlp_linear", "adam", 1e-4)
+CUBIC = ("polynomial", "sgd", 1e-6)
+
+# name: (model, optimizer, learning rate), gradient, dtype, steps, printed, shape of x
+TABLE = {
+    "two-layer/numpy": (NETWORK, "manual", "float64", 500, range(0, 500, 50), (64, 1000)),
+    **{
+        f"two-layer/{name}": (NETWORK, gradient, "float32", 500, range(0, 500, 50), (64, 1000))
+        for name, gradient in [
+            ("tensor", "manual"),
+            ("autograd", "autodiff"),
+            ("optim", "autodiff"),
+            ("loss", "autodiff"),
+            ("sequential", "autodiff"),
+            ("sequential-optim", "autodiff"),
+            ("module-explicit", "autodiff"),
+            ("module-implicit", "autodiff"),
+        ]
+    },
+    "sine/numpy": (CUBIC, "manual", "float64", 2000, EVERY_100, (2000,)),
+    "sine/tensor": (CUBIC, "manual", "float32", 2000, EVERY_100, (2000,)),
+    "sine/autograd": (CUBIC, "autodiff", "float32", 2000, EVERY_100, (2000,)),
+    "sine/legendre": (
+        ("legendre", "sgd", 5e-6), "autodiff", "float32", 2000, EVERY_100, (2000,)
+    ),
+    "sine/nn": (
+        ("polynomial_linear", "sgd", 1e-6), "autodiff", "float32", 2000, EVERY_100, (2000,)
+    ),
+    "sine/rmsprop": (
+        ("polynomial_linear", "rmsprop", 1e-3), "autodiff", "float32", 2000, EVERY_100, (2000,)
+    ),
+    "sine/module": (CUBIC, "autodiff", "float32", 2000, EVERY_100, (2000,)),
+    "sine/dynamic": (
+        ("dynamic", "momentum", 1e-8),
+        "autodiff", "float32", 30000, range(1999, 30000, 2000), (2000,),
+    ),
+    **{
+        f"{family}/{name}": (*what, steps, range(steps), (64, inputs))
+        for family, steps, inputs in [("random-data", 100, 1000), ("mnist-shape", 500, 784)]
+        for name, *what in [
+            ("numpy", NETWORK, "manual", "float64"),
+            ("tensor", NETWORK, "manual", "float32"),
+            ("autograd", NETWORK, "autodiff", "float32"),
+            ("nn", LAYERS, "autodiff", "float32"),
+            ("adam", ADAM, "autodiff", "float32"),
+        ]
+    },
+}  # fmt: skip
+
+
+def test_the_records_are_the_table():
+    assert len(EXPERIMENTS) == 27
+    found = {
+        record.name: (
+            (record.model, record.optimizer, record.learning_rate),
+            record.gradient,
+            record.dtype,
+            record.steps,
+            record.printed,
+            record.data()[0].shape,
+        )
+        for record in EXPERIMENTS.values()
+    }
+    assert found == TABLE
+    assert {record.loss for record in EXPERIMENTS.values()} == {"sum_squared_error"}
+    assert all(name == record.name for name, record in EXPERIMENTS.items())
+
+
+def test_the_sine_is_the_seed_s():
+    x, y = EXPERIMENTS["sine/nn"].data()
+    np.testing.assert_array_equal(x, np.linspace(-np.pi, np.pi, 2000))
+    np.testing.assert_array_equal(y, np.sin(x))
+
+
+def test_records_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        EXPERIMENTS["sine/nn"].steps = 3  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        EXPERIMENTS["sine/nn"] = EXPERIMENTS["sine/numpy"]  # type: ignore[index]
+
+
+def test_an_experiment_is_the_call_that_it_stands_for():
+    by_name = funcnn.train(experiment="mnist-shape/adam", steps=20)
+    data = EXPERIMENTS["mnist-shape/adam"].data()
+    written_out = funcnn.train(
+        "mlp_linear", data, optimizer="adam", learning_rate=1e-4, steps=20, gradient="autodiff"
+    )
+    np.testing.assert_array_equal(by_name.losses, written_out.losses)
+    assert len(funcnn.train(experiment="sine/numpy").losses) == 2000
+    assert funcnn.train(experiment="sine/numpy", steps=3).dtype == "float64"
+
+
+@pytest.mark.parametrize("model", OF_MODEL)
+def test_a_model_s_own_experiment_is_its_default(model):
+    own = funcnn.train(model, steps=5)
+    np.testing.assert_array_equal(
+        own.losses, funcnn.train(experiment=OF_MODEL[model].name, steps=5).losses
+    )
+
+
+def test_every_field_can_be_overridden(line):
+    start = funcnn.train(experiment="two-layer/numpy", steps=3)
+    assert start.dtype == "float64"
+    assert funcnn.train(experiment="two-layer/numpy", steps=3, dtype="float32").dtype == "float32"
+    for change in (
+        {"learning_rate": 1e-7},
+        {"optimizer": "adam"},
+        {"seed": 1},
+        {"hidden": 7},
+        {"loss": "mean_squared_error", "gradient": "autodiff"},
+        {"batch_size": 16},
+    ):
+        other = funcnn.train(experiment="two-layer/numpy", steps=3, **change)
+        assert not np.array_equal(other.losses, start.losses), change
+    result = funcnn.train("polynomial", line, experiment="sine/rmsprop", steps=2)
+    assert set(result.params) == set("abcd")
+
+
+def test_a_model_of_one_s_own_takes_the_rest_from_an_experiment():
+    model = funcnn.models.make("polynomial")
+    result = funcnn.train((model.init, model.apply), experiment="sine/autograd", steps=50)
+    expected = funcnn.train(experiment="sine/autograd", steps=50)
+    np.testing.assert_array_equal(result.losses, expected.losses)
+
+
+@pytest.mark.parametrize("experiment", ["sine/nothing", "", 3, ("sine", "nn")])
+def test_what_is_no_experiment(experiment):
+    for function in (
+        lambda: funcnn.train(experiment=experiment),
+        lambda: funcnn.reproduce(experiment),
+    ):
+        with pytest.raises(funcnn.ArgumentError, match="experiment"):
+            function()
+
+
+def test_every_lesson_is_told():
+    for record in EXPERIMENTS.values():
+        lesson = record.lesson
+        assert lesson.code
+        assert all((lesson.pytorch, lesson.here))
+        assert lesson.change.endswith((".", ".)"))
+        for text in (lesson.pytorch, lesson.here, lesson.change):
+            assert text.count("`") % 2 == 0
+    assert len({record.lesson.change for record in EXPERIMENTS.values()}) == 27
+
+
+def test_the_readme_s_table():
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    for record in EXPERIMENTS.values():
+        row = (
+            f"| {record.seed}, {record.section} | `{record.name}` "
+            f"| {record.lesson.pytorch} | {record.lesson.here} |"
+        )
+        assert row in readme.splitlines()
