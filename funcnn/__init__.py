@@ -1,6 +1,6 @@
 """Small networks trained as pure JAX functions, with the losses that PyTorch gives."""
 
-from funcnn import experiments, losses, models, optimizers
+from funcnn import experiments, losses, models, optimizers, plots
 from funcnn.core import (
     ArgumentError,
     ArgumentTypeError,
@@ -11,6 +11,7 @@ from funcnn.core import (
     TrainState,
 )
 from funcnn.fitting import fit, initial_state
+from funcnn.reproductions import Reproduction, reproduce
 from funcnn.results import TrainResult
 from funcnn.training import train
 from funcnn.updates import make_update
@@ -24,6 +25,7 @@ __all__ = [
     "DivergenceError",
     "MissingExtraError",
     "Model",
+    "Reproduction",
     "TrainResult",
     "TrainState",
     "TrainingInterrupted",
@@ -35,6 +37,8 @@ __all__ = [
     "make_update",
     "models",
     "optimizers",
+    "plots",
+    "reproduce",
     "save_params",
     "train",
 ]

@@ -26,10 +26,10 @@ from funcnn.results import TrainResult
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from funcnn.core import Data
+    from funcnn.core import Data, Params
     from funcnn.plans import Plan
 
-__all__ = ["run"]
+__all__ = ["initial_params", "run"]
 
 CHUNK_SECONDS = 0.05
 """How long a chunk should take."""
@@ -84,12 +84,17 @@ def run(plan: Plan, logged: range, progress: bool | None) -> TrainResult:
     return result
 
 
+def initial_params(plan: Plan) -> Params:
+    """Where a plan's run starts: the params that were given, or the model's initial values."""
+    if plan.params is not None:
+        return plan.params
+    with numerics(plan.dtype):
+        return _drawing(plan.model.init, plan.parameter_count < FEW)(initial_key(plan.seed))
+
+
 def _placed(plan: Plan) -> tuple[TrainState, Data]:
     """The first state and the data, on the device."""
-    if plan.params is None:
-        params = _drawing(plan.model.init, plan.parameter_count < FEW)(initial_key(plan.seed))
-    else:
-        params = jax.device_put(plan.params)
+    params = jax.device_put(initial_params(plan))
     return initial_state(params, plan.optimizer, run_key(plan.seed)), jax.device_put(plan.data)
 
 

@@ -1,0 +1,189 @@
+"""An experiment beside its reference, from the same arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+import pkgutil
+import time
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from funcnn import models
+from funcnn.core import ArgumentError
+from funcnn.experiments import Experiment, Tolerance, find
+from funcnn.plans import make_plan
+from funcnn.running import initial_params, run
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from matplotlib.axes import Axes
+
+    from funcnn.core import Params
+    from funcnn.results import TrainResult
+
+__all__ = ["Reproduction", "reproduce"]
+
+
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
+class Reproduction:
+    """Two runs of one experiment: the reference's and funcnn's.
+
+    Attributes:
+        experiment: what was run.
+        data: x and y, which both were given.
+        result: funcnn's run.
+        reference_losses: the reference's loss before each update, (steps,).
+        reference_params: the reference's params after the last.
+        reference_seconds: how long the reference took.
+        compared_steps: how many steps are compared, from the first.
+    """
+
+    experiment: Experiment
+    data: tuple[np.ndarray, np.ndarray]
+    result: TrainResult
+    reference_losses: Float[np.ndarray, " steps"]
+    reference_params: Params
+    reference_seconds: float
+    compared_steps: int
+
+    @property
+    def losses(self) -> Float[np.ndarray, " steps"]:
+        """funcnn's loss before each update."""
+        return self.result.losses
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """How close the losses are to be."""
+        return self.experiment.tolerances[self.result.dtype]
+
+    @property
+    def seconds(self) -> float:
+        """How long funcnn took, compiling included."""
+        return self.result.compile_seconds + self.result.run_seconds
+
+    @property
+    def relative_difference(self) -> Float[np.ndarray, " steps"]:
+        """|loss − reference| / reference at every step, compared or not."""
+        return _relative(self.losses - self.reference_losses, self.reference_losses)
+
+    @property
+    def allowed_difference(self) -> Float[np.ndarray, " compared"]:
+        """The largest relative difference that is allowed, at each step compared."""
+        return _allowed(self.tolerance, self.reference_losses)[: self.compared_steps]
+
+    @property
+    def worst_step(self) -> int:
+        """The step, of those compared, at which the relative difference is largest."""
+        return int(np.argmax(self.relative_difference[: self.compared_steps]))
+
+    @property
+    def largest_difference(self) -> float:
+        """The relative difference at that step."""
+        return float(self.relative_difference[self.worst_step])
+
+    @property
+    def share_of_tolerance(self) -> float:
+        """The largest part of what is allowed that any step takes; the runs agree up to 1."""
+        shares = self.relative_difference[: self.compared_steps] / self.allowed_difference
+        return float(np.max(shares))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every step compared is within the tolerance."""
+        return self.share_of_tolerance <= 1
+
+    @property
+    def params_difference(self) -> float:
+        """The largest difference of any single final parameter."""
+        pairs = ((self.result.params[name], value) for name, value in self.reference_params.items())
+        return max(float(np.max(np.abs(np.asarray(found) - value))) for found, value in pairs)
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw funcnn's losses over the reference's; needs the extra ``plot``."""
+        from funcnn import plots
+
+        return plots.overlay(self.reference_losses, self.losses, ax=ax)
+
+    def __repr__(self) -> str:
+        return (
+            f"Reproduction({self.experiment.name}, {self.result.dtype}, "
+            f"{'agrees' if self.agrees else 'DIFFERS'}: {self.largest_difference:.2g} at step "
+            f"{self.worst_step} of {self.compared_steps})"
+        )
+
+
+def reproduce(
+    experiment: str | Experiment,
+    dtype: Any = "float64",
+    steps: int | None = None,
+    seed: int = 0,
+    *,
+    params: Params | None = None,
+) -> Reproduction:
+    """Run an experiment and its reference from the same arrays, and compare every step.
+
+    Args:
+        experiment: the name of one of ``funcnn.experiments.EXPERIMENTS``, or a
+            record of your own.
+        dtype: ``"float64"`` or ``"float32"``, of both runs.
+        steps: the number of updates; the experiment's without it.
+        seed: what the initial values and a model's own draws follow from.
+        params: where both start, in place of the model's initial values.
+
+    Returns:
+        Both curves, how far they are apart at every step, and whether that is
+        within the experiment's tolerance.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for arguments that cannot be used, before
+            anything runs.
+        ImportError: where the reference is in PyTorch and that is missing.
+
+    >>> reproduce("sine/numpy", steps=100).agrees
+    True
+    """
+    record = find(experiment)
+    plan = make_plan(experiment=record, dtype=dtype, steps=steps, seed=seed, params=params)
+    if plan.dtype not in record.tolerances:
+        raise ArgumentError(f"{record.name} has no tolerance for dtype={plan.dtype!r}")
+    reference = pkgutil.resolve_name(record.reference)
+    initial = jax.tree.map(np.asarray, initial_params(plan))
+    draws = (models.extra_terms(seed, plan.steps),) if plan.model.stochastic else ()
+
+    def losses_and_params(initial: Params) -> tuple[np.ndarray, Params]:
+        return reference(*plan.data, initial, plan.steps, record.learning_rate, *draws)
+
+    begin = time.perf_counter()
+    losses, final = losses_and_params(initial)
+    reference_seconds = time.perf_counter() - begin
+    tolerance = record.tolerances[plan.dtype]
+    compared = len(losses[: tolerance.steps])
+    if tolerance.chaotic:
+        one_rounding_away = jax.tree.map(lambda value: np.nextafter(value, np.inf), initial)
+        others, _ = losses_and_params(one_rounding_away)
+        compared = min(compared, _steps_together(losses, others, tolerance))
+    return Reproduction(
+        experiment=record,
+        data=plan.data,
+        result=run(plan._replace(params=initial), range(0), progress=False),
+        reference_losses=losses,
+        reference_params=final,
+        reference_seconds=reference_seconds,
+        compared_steps=compared,
+    )
+
+
+def _steps_together(losses: np.ndarray, others: np.ndarray, tolerance: Tolerance) -> int:
+    """How long two runs of the reference are within the tolerance, less a tenth to be sure."""
+    beyond = ~(_relative(others - losses, losses) <= _allowed(tolerance, losses))
+    return max(1, int(0.9 * np.argmax(beyond))) if beyond.any() else len(losses)
+
+
+def _allowed(tolerance: Tolerance, reference: np.ndarray) -> np.ndarray:
+    return _relative(tolerance.allowed(reference), reference)
+
+
+def _relative(difference: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    return np.abs(difference) / np.abs(reference)
