@@ -1,0 +1,70 @@
+"""Code as a page shows it: an experiment's reference, and funcnn's side of it."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from funcnn.reproductions import Reproduction
+
+__all__ = ["call", "reference", "source", "styles", "text"]
+
+
+def reference(reproduction: Reproduction) -> Markup:
+    """The reference's function."""
+    return source(pkgutil.resolve_name(reproduction.experiment.reference))
+
+
+def source(function_or_module: Any) -> Markup:
+    """The source of a function or a module."""
+    return _highlighted(inspect.getsource(function_or_module))
+
+
+def call(reproduction: Reproduction) -> Markup:
+    """The call of ``train`` that an experiment stands for, every argument written out."""
+    record = reproduction.experiment
+    arguments = {
+        "loss": record.loss,
+        "gradient": record.gradient,
+        "optimizer": record.optimizer,
+        "learning_rate": record.learning_rate,
+        "steps": len(reproduction.losses),
+        "dtype": reproduction.result.dtype,
+    }
+    lines = [f"    {name}={value!r},".replace("'", '"') for name, value in arguments.items()]
+    head = f'    "{record.model}",\n    (x, y),\n    params=params,'
+    return _highlighted("\n".join(["funcnn.train(", head, *lines, ")"]))
+
+
+def text(words: str) -> Markup:
+    """A sentence in which backquotes mark code."""
+    from markupsafe import Markup, escape
+
+    parts = words.split("`")
+    marked = [
+        Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
+        for index, part in enumerate(parts)
+    ]
+    return Markup("").join(marked)
+
+
+def styles(name: str) -> Markup:
+    """The rules that colour code, in one of Pygments' styles."""
+    from markupsafe import Markup
+    from pygments.formatters import HtmlFormatter
+
+    formatter = HtmlFormatter(style=name, nobackground=True)
+    return Markup(formatter.get_style_defs(".highlight"))
+
+
+def _highlighted(python: str) -> Markup:
+    import pygments
+    from markupsafe import Markup
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    return Markup(pygments.highlight(python, PythonLexer(), HtmlFormatter()))

@@ -1,0 +1,89 @@
+"""The pictures of a page, as SVG that takes the page's own colours."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from funcnn import plots
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
+
+    from funcnn.reproductions import Reproduction
+
+__all__ = ["curves", "fit"]
+
+INK = "#010203"
+"""What is drawn in this colour takes that of the text around it: light on dark, dark on light."""
+
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+LONGEST_CURVE = 1000
+"""A curve of more steps is drawn by the largest value of each block of them."""
+
+
+def curves(reproduction: Reproduction) -> Markup:
+    """Both loss curves, one over the other, and below them how far they are apart."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 4.2), layout="constrained")
+        above, below = figure.subplots(2, sharex=True, height_ratios=(3, 2))
+        reproduction.plot(ax=above)
+        above.set_xlabel("")
+        plots.difference(
+            reproduction.relative_difference, reproduction.allowed_difference, ax=below
+        )
+        for line in (*above.lines, *below.lines):
+            line.set_data(*_thinned(np.asarray(line.get_ydata())))
+        return _svg(figure, reproduction, "curves", "both loss curves, and their difference")
+
+
+def fit(reproduction: Reproduction) -> Markup:
+    """The fitted curve over the data, for inputs of one dimension."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    x, y = reproduction.data
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 2.6), layout="constrained")
+        plots.prediction(x, y, reproduction.result.predict(x), ax=figure.subplots())
+        return _svg(figure, reproduction, "fit", "the fitted curve over the data")
+
+
+def _thinned(values: Float[np.ndarray, " steps"]) -> tuple[np.ndarray, np.ndarray]:
+    block = max(1, len(values) // LONGEST_CURVE)
+    starts = np.arange(0, len(values), block)
+    return starts, np.fmax.reduceat(values, starts)
+
+
+def _svg(figure: Figure, reproduction: Reproduction, kind: str, label: str) -> Markup:
+    from markupsafe import Markup
+
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    # Many pictures share the page: each keeps its own names.
+    prefix = f"{reproduction.experiment.name.replace('/', '-')}-{kind}-"
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", svg)
+    name = f"{reproduction.experiment.name}: {label}"
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{name}"', 1))

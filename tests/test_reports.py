@@ -1,0 +1,163 @@
+"""The report, as a file and as Chromium shows it."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import funcnn
+from funcnn import reports
+from funcnn.experiments import EXPERIMENTS
+
+NAMES = ["sine/numpy", "random-data/numpy", "mnist-shape/numpy"]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A report of three experiments that need no PyTorch, the last one's losses wrong."""
+    reproductions = [funcnn.reproduce(name, steps=40) for name in NAMES]
+    reproductions[-1].reference_losses[7] *= 1.5
+    return reports.write(reproductions, tmp_path_factory.mktemp("report") / "new" / "folder")
+
+
+@pytest.fixture(scope="module")
+def text(page):
+    return page.read_text()
+
+
+def test_the_page_holds_every_experiment(text):
+    assert re.findall(r'<section id="(.*?)">', text) == NAMES
+    for name in NAMES:
+        assert f'<a href="#{name}">' in text
+        shown = html.unescape(re.sub(r"<[^>]+>", "", text.split(f'id="{name}"')[1]))
+        record = EXPERIMENTS[name]
+        assert record.lesson.change.replace("`", "") in shown
+        assert "grad_y_pred = 2" in shown  # the reference's code
+        assert f'gradient="{record.gradient}"' in shown  # funcnn's
+        assert "def value_and_grad(" in shown
+    assert text.count("✓ agrees") == 2 * 2
+    assert text.count("✗ differs") == 2
+    assert "2 of 3 experiments" in text
+
+
+def test_the_pictures(text):
+    labels = re.findall(r'<svg role="img" aria-label="(.*?)"', text)
+    assert labels == [
+        "sine/numpy: both loss curves, and their difference",
+        "sine/numpy: the fitted curve over the data",
+        "random-data/numpy: both loss curves, and their difference",
+        "mnist-shape/numpy: both loss curves, and their difference",
+    ]
+    assert "currentColor" in text
+    identifiers = re.findall(r'\bid="(.*?)"', text)
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_the_page_stands_alone(text):
+    assert "<script" not in text
+    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', text)
+    assert "@import" not in text
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_a_long_curve_is_drawn_by_its_largest_values():
+    reproduction = funcnn.reproduce("sine/numpy", steps=2000)
+    assert len(reports.figures.curves(reproduction)) < 60_000
+
+
+def test_an_old_report_is_replaced_whole(page):
+    before = page.read_text()
+    path = reports.write([funcnn.reproduce("sine/numpy", steps=2)], page.parent)
+    assert path == page
+    assert page.read_text() != before
+    assert [entry.name for entry in page.parent.iterdir()] == ["index.html"]
+    page.write_text(before)
+
+
+def test_without_its_packages_the_extra_is_named(tmp_path):
+    for package in ("jinja2", "pygments", "matplotlib"):
+        code = (
+            f"import sys; sys.modules['{package}'] = None; "
+            f"from funcnn import reports; reports.check_destination({str(tmp_path / 'r')!r})"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        last = done.stderr.splitlines()[-1]
+        assert f"{package} is not installed: pip install 'funcnn[report]'" in last
+    assert not (tmp_path / "r").exists()
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if CHROMIUM is None or DRIVER is None:
+        pytest.skip("Chromium and its driver are needed")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in (
+        "headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
+        "disable-background-networking", "disable-component-update", "disable-sync",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):  # fmt: skip
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_in_chromium(browser, page, width, scheme):
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+    )
+    browser.get("about:blank")  # in place of a start page, which asks for much
+    browser.get_log("performance")
+    browser.get(page.as_uri())
+    assert browser.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    requests = {
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+    assert {url for url in requests if not url.startswith("data:")} == {page.as_uri()}
+
+    ask = browser.execute_script
+    assert ask("return [...document.querySelectorAll('section')].map(s => s.id)") == NAMES
+    assert ask("return document.documentElement.scrollWidth") <= width
+    assert ask("return getComputedStyle(document.body).fontSize") == "16px"
+    sizes = ask("return [...document.querySelectorAll('svg')].map(s => s.clientWidth)")
+    assert all(250 < size <= min(width, 640) for size in sizes)
+    stacked = ask(
+        "const [left, right] = document.querySelector('.pair').children;"
+        "return right.getBoundingClientRect().top >= left.getBoundingClientRect().bottom"
+    )
+    assert stacked == (width == 360)
+    ink, page_colour = (
+        sum(map(int, re.findall(r"\d+", ask(f"return getComputedStyle(document.body).{name}"))[:3]))
+        for name in ("color", "backgroundColor")
+    )
+    assert (ink > page_colour) == (scheme == "dark")
+    label = ask("return getComputedStyle(document.querySelector('svg text')).fill")
+    assert label == ask("return getComputedStyle(document.body).color")
