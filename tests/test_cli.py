@@ -16,6 +16,8 @@ import pytest
 
 import funcnn
 from funcnn import cli
+from funcnn.experiments import EXPERIMENTS
+from funcnn.reference import numpy_loops
 
 
 @pytest.fixture
@@ -89,7 +91,12 @@ def test_options_reach_the_run(run, tmp_path):
 
 
 BAD = {
-    "no-model": (["train"], "Missing argument 'MODEL'"),
+    "no-model": (["train"], "a MODEL or --experiment NAME is needed"),
+    "experiment": (["train", "--experiment", "sine/dynamik"], "did you mean 'sine/dynamic'?"),
+    "reproduce": (["reproduce", "sine/numpy", "sine/numpi"], "experiment='sine/numpi'"),
+    "reproduce-nothing": (["reproduce"], "either the NAMEs of experiments or --all"),
+    "reproduce-both": (["reproduce", "sine/nn", "--all"], "either the NAMEs of experiments or"),
+    "reproduce-dtype": (["reproduce", "sine/numpy", "--dtype", "float16"], "dtype='float16'"),
     "model": (["train", "mpl"], "model='mpl' is not known; did you mean 'mlp'?"),
     "steps": (["train", "mlp", "--steps", "many"], "'many' is not a valid integer"),
     "rate": (["train", "mlp", "--learning-rate", "-1"], "learning_rate=-1.0 must be a positive"),
@@ -150,6 +157,52 @@ def test_divergence_is_exit_code_1_and_saves_nothing(run, tmp_path):
     assert code == 1
     assert err.startswith("funcnn: the run diverged: after 2 steps ")
     assert not path.exists()
+
+
+def test_an_experiment_by_name(run):
+    code, out, _ = run("train", "--experiment", "random-data/numpy", "--steps", 4, "--json")
+    assert code == 0
+    facts = json.loads(out)
+    result = funcnn.train(experiment="random-data/numpy", steps=4)
+    assert facts["losses"] == [[step, loss] for step, loss in enumerate(result.losses)]
+    assert (facts["model"], facts["dtype"]) == ("mlp", "float64")
+
+
+def test_the_experiments_are_listed(run):
+    code, out, _ = run("experiments")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == list(EXPERIMENTS)
+    assert "PyTorch learning notes 5, section 9" in out
+
+
+def test_reproduce_prints_a_row_for_each_and_writes_a_report(run, tmp_path):
+    code, out, err = run(
+        "reproduce", "sine/numpy", "random-data/numpy", "--steps", 30, "--report", tmp_path / "r"
+    )
+    assert (code, err) == (0, "")
+    head, first, second, end, report = out.splitlines()
+    assert head.split()[:2] == ["experiment", "steps"]
+    assert first.split()[:2] == ["sine/numpy", "30"]
+    assert first.endswith("agrees")
+    assert second.split()[0] == "random-data/numpy"
+    assert end == "2 of 2 agree, in float64"
+    assert report == f"Report: {tmp_path / 'r' / 'index.html'}"
+    assert "2 of 2 experiments" in (tmp_path / "r" / "index.html").read_text()
+
+
+def test_reproduce_exits_with_1_where_losses_differ(run, monkeypatch):
+    right = numpy_loops.cubic
+
+    def with_a_wrong_loss(*arguments):
+        losses, params = right(*arguments)
+        return np.concatenate([losses[:3], 1.001 * losses[3:]]), params
+
+    monkeypatch.setattr(numpy_loops, "cubic", with_a_wrong_loss)
+    code, out, err = run("reproduce", "sine/numpy", "random-data/numpy", "--steps", 5)
+    assert (code, err) == (1, "")
+    assert "1.0e-03 at step     3" in out
+    assert [line.split()[-1] for line in out.splitlines()[1:3]] == ["DIFFERS", "agrees"]
+    assert out.splitlines()[-1] == "1 of 2 agree, in float64"
 
 
 def test_help_version_and_models(run):

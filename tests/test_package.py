@@ -24,7 +24,8 @@ FLOORS = [
     {"results", "shapes"},
     {"plans"},
     {"running"},
-    {"training"},
+    {"reproductions", "training"},
+    {"reports"},
     {""},
     {"bench", "cli"},
     {"__main__"},
@@ -121,6 +122,6 @@ def test_the_readme_s_python_runs_and_prints_what_it_says(tmp_path, monkeypatch)
 
 
 def test_a_reference_without_pytorch_names_the_extra():
-    code = "import sys; sys.modules['torch'] = None; import funcnn.reference.torch_loops"
+    code = "import sys; sys.modules['torch'] = None; import funcnn.reference.torch_sine"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "pip install 'funcnn[torch]'" in done.stderr

@@ -1,70 +1,25 @@
-"""The command line: ``funcnn train mlp``.
-
-Exit codes: 0; 1 where a run diverges or a file cannot be written; 2 for bad input,
-with one line on stderr; 130 after Ctrl-C.
-"""
+"""The commands that train: ``funcnn train mlp``."""
 
 from __future__ import annotations
 
 import inspect
-import io
 import json
-import os
-import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import funcnn
-from funcnn.experiments import OF_MODEL
+from funcnn.experiments import OF_MODEL, Experiment, find
 from funcnn.reporting import logged_steps
 from funcnn.weights import check_destination
 
 if TYPE_CHECKING:
     from funcnn.results import TrainResult
 
-__all__ = ["main"]
+__all__ = ["models", "train"]
 
 
-def main() -> NoReturn:
-    """Run the command line and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # A terminal may lack the letters of a formula.
-            stream.reconfigure(errors="replace")
-    try:
-        # Not commands.main, which prints a line of its own at Ctrl-C.
-        with commands.make_context("funcnn", sys.argv[1:]) as context:
-            commands.invoke(context)
-        sys.stdout.flush()
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
-    except click.ClickException as error:
-        _exit(2, error.format_message())
-    except (funcnn.ArgumentError, funcnn.MissingExtraError) as error:
-        _exit(2, str(error))
-    except funcnn.DivergenceError as error:
-        _exit(1, str(error))
-    except KeyboardInterrupt:
-        _exit(130, "interrupted")
-    except BrokenPipeError:
-        # The reader of stdout has left; Python would complain once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:
-        _exit(1, str(error))
-    sys.exit(0)
-
-
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(funcnn.__version__, message="%(prog)s %(version)s")
-@click.pass_context
-def commands(context: click.Context) -> None:
-    """Train small networks as pure JAX functions, with the losses that PyTorch gives."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
-
-
-@commands.command()
+@click.command()
 def models() -> None:
     """List the models that can be trained by name."""
     for name, module in funcnn.models.MODELS.items():
@@ -73,8 +28,9 @@ def models() -> None:
         click.echo(f"    {own.steps} steps of {own.optimizer} at {own.learning_rate:g}")
 
 
-@commands.command()
-@click.argument("model")
+@click.command()
+@click.argument("model", required=False)
+@click.option("--experiment", metavar="NAME", help='One of those that "funcnn experiments" lists.')
 @click.option("--data", metavar="FILE", help="A .npz (arrays x, y) or .csv file.")
 @click.option("--target", metavar="NAME", multiple=True, help="A .csv column to predict.")
 @click.option("--hidden", metavar="N[,N...]", help="Widths of the hidden layers.")
@@ -84,16 +40,17 @@ def models() -> None:
 @click.option("--learning-rate", type=float, help="Step size.")
 @click.option("--set", "settings", metavar="NAME=NUMBER", multiple=True,
               help="A further setting of the optimizer: momentum=0.9, nesterov=true.")  # fmt: skip
-@click.option("--gradient", default="autodiff", help="autodiff, or manual: derived by hand.")
+@click.option("--gradient", help="autodiff, or manual: derived by hand.")
 @click.option("--steps", type=int, help="Number of updates.")
 @click.option("--batch-size", type=int, help="Samples in a step; all without it.")
-@click.option("--dtype", default="float32", help="float32 or float64.")
+@click.option("--dtype", help="float32 or float64.")
 @click.option("--seed", type=int, default=0, help="What the random numbers follow from.")
 @click.option("--log-every", type=int, help="Steps between printed losses.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--save", metavar="FILE", help="Write the weights: .npz or .safetensors.")
 def train(
-    model: str,
+    model: str | None,
+    experiment: str | None,
     target: tuple[str, ...],
     hidden: str | None,
     settings: tuple[str, ...],
@@ -104,15 +61,19 @@ def train(
 ) -> None:
     """Train MODEL ("funcnn models" lists them), on the tutorials' data or on yours.
 
-    What is not given is as in the tutorial that the model comes from.
+    What is not given is as in the experiment, or in the tutorial that the model comes from.
     """
+    if model is None and experiment is None:
+        raise funcnn.ArgumentError("a MODEL or --experiment NAME is needed")
     if save is not None:
         check_destination(save)
-    logged = _logged(model, arguments["steps"], log_every)
+    own = find(experiment) if experiment is not None else OF_MODEL.get(model or "")
+    logged = _logged(own, arguments["steps"], log_every)
     interrupted = False
     try:
         result = funcnn.train(
             model,
+            experiment=experiment,
             target=target[0] if len(target) == 1 else target or None,
             hidden=None if hidden is None else _widths(hidden),
             log_every=None if as_json else logged,
@@ -123,7 +84,11 @@ def train(
     if save is not None:
         result.save(save)
     if as_json:
-        facts = {"model": model, "seed": arguments["seed"], "interrupted": interrupted}
+        facts = {
+            "model": model or (own and own.model),
+            "seed": arguments["seed"],
+            "interrupted": interrupted,
+        }
         click.echo(json.dumps(facts | _summary(result, logged, save)))
     else:
         _print_end(result, save)
@@ -131,9 +96,8 @@ def train(
         raise KeyboardInterrupt
 
 
-def _logged(model: str, steps: int | None, log_every: int | None) -> range:
-    """The steps to print: as asked, or those that the model's tutorial prints."""
-    own = OF_MODEL.get(model)
+def _logged(own: Experiment | None, steps: int | None, log_every: int | None) -> range:
+    """The steps to print: as asked, or those that the tutorial prints."""
     if own is None:  # An unknown model, which train will refuse.
         return range(0)
     steps = own.steps if steps is None else steps
@@ -199,8 +163,3 @@ def _hyperparameters(settings: tuple[str, ...]) -> dict[str, Any]:
                 f"--set {text} must be NAME=NUMBER (or true, false)"
             ) from None
     return numbers
-
-
-def _exit(code: int, message: str) -> NoReturn:
-    click.echo(f"funcnn: {' '.join(message.split())}", err=True)
-    sys.exit(code)
