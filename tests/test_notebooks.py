@@ -1,0 +1,65 @@
+"""The notebooks run from top to bottom, and so do the answers to their exercises."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+
+
+def test_there_are_six_chapters():
+    assert [path.name[0] for path in NOTEBOOKS] == list("123456")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_form_of_a_chapter(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert len(notebook.cells) < 25
+    first = "\n".join(cell.source for cell in notebook.cells[:2])
+    assert first.startswith("# ")
+    assert "you will know" in first
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    sources = "\n".join(cell.source for cell in code)
+    assert "import torch" in sources
+    assert "import funcnn" in sources
+    assert answer(notebook)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_TORCH, reason="the notebooks show PyTorch beside JAX")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_chapter_runs(path, tmp_path, monkeypatch):
+    monkeypatch.setitem(os.environ, "OMP_NUM_THREADS", "1")  # as many kernels as cores run
+    monkeypatch.setitem(os.environ, "MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(answer(notebook)))
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=200, resources=resources).execute()
+    errors = [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.get("name") == "stderr" or output.output_type == "error"
+    ]
+    assert not errors
+
+
+def answer(notebook: nbformat.NotebookNode) -> str:
+    """The Python of the exercise's answer, which is folded away in the last cell."""
+    details = notebook.cells[-1].source.split("<details>")[1]
+    assert "<summary>" in details
+    assert details.rstrip().endswith("</details>")
+    return "\n".join(re.findall(r"```python\n(.*?)```", details, flags=re.DOTALL))
