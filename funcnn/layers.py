@@ -1,4 +1,4 @@
-"""What the networks are made of: initial values with PyTorch's meaning, and its first ReLU.
+"""What the models are made of: PyTorch's initial values and first ReLU, and powers of x.
 
 Each tree of initial values is cut from **one** random draw. The program that
 draws is most of what a cold start compiles, and one draw compiles several times
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Key
 
-__all__ = ["clamp", "linear", "normal"]
+__all__ = ["clamp", "linear", "normal", "powers"]
 
 
 def clamp(h: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -60,6 +60,18 @@ def linear(key: Key[Array, ""], sizes: tuple[int, ...]) -> dict[str, Array]:
         bounds |= dict.fromkeys((f"w{layer}", f"b{layer}"), 1 / math.sqrt(fan_in))
     draw = _cut(jax.random.uniform(key, (_total(shapes),), minval=-1.0, maxval=1.0), shapes)
     return {name: bounds[name] * value for name, value in draw.items()}
+
+
+def powers(x: Float[Array, " samples"], degree: int) -> Float[Array, "powers samples"]:
+    """1, x, …, x to the degree, a row each.
+
+    A product of coefficients with these rows uses the whole width of a CPU, and so
+    does its gradient; term by term, neither does.
+
+    >>> powers(jnp.array([2.0, 3.0]), 2).tolist()
+    [[1.0, 1.0], [2.0, 3.0], [4.0, 9.0]]
+    """
+    return jnp.stack([x**power for power in range(degree + 1)])
 
 
 def _total(shapes: Mapping[str, tuple[int, ...]]) -> int:

@@ -37,10 +37,9 @@ def apply(
 ) -> Float[Array, " samples"]:
     """The polynomial at each x, with as many extra terms as the key draws."""
     terms = draw_terms(key)
-    cubic = polynomial.apply({letter: params[letter] for letter in "abcd"}, x)
     fourth = jnp.where(terms >= 1, params["e"], 0)
     fifth = jnp.where(terms >= 2, params["e"], 0)
-    return cubic + fourth * x**4 + fifth * x**5
+    return polynomial.apply(params | {"e": fourth, "f": fifth}, x)
 
 
 def formula(params: dict[str, Array]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 
-from funcnn.layers import normal
+from funcnn.layers import normal, powers
 from funcnn.losses import sum_squared_error
 
 if TYPE_CHECKING:
@@ -26,10 +26,8 @@ def init(key: Key[Array, ""], *, degree: int = 3) -> dict[str, Array]:
 
 def apply(params: dict[str, Array], x: Float[Array, " samples"]) -> Float[Array, " samples"]:
     """The polynomial at each x."""
-    return sum(
-        (params[letter] * x**power for power, letter in enumerate(sorted(params))),
-        start=jnp.zeros_like(x),
-    )
+    coefficients = jnp.stack([params[letter] for letter in sorted(params)])
+    return coefficients @ powers(x, degree=len(params) - 1)
 
 
 def value_and_grad(
@@ -44,10 +42,8 @@ def value_and_grad(
     loss = sum_squared_error(y_pred, y)
 
     grad_y_pred = 2 * (y_pred - y)
-    gradient = {
-        letter: jnp.vdot(grad_y_pred, x**power) for power, letter in enumerate(sorted(params))
-    }
-    return loss, gradient
+    gradient = powers(x, degree=len(params) - 1) @ grad_y_pred
+    return loss, dict(zip(sorted(params), gradient, strict=True))
 
 
 def formula(params: dict[str, Array]) -> str:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import jax.numpy as jnp
 import numpy as np
 
-from funcnn.layers import linear
+from funcnn.layers import linear, powers
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Key
@@ -27,14 +26,14 @@ def init(key: Key[Array, ""], *, degree: int = 3) -> dict[str, Array]:
 def apply(params: dict[str, Array], x: Float[Array, " samples"]) -> Float[Array, " samples"]:
     """The polynomial at each x."""
     degree = params["w"].shape[0]
-    powers = jnp.stack([x**power for power in range(1, degree + 1)], axis=1)
-    return (powers @ params["w"] + params["b"][None]).ravel()
+    xx = powers(x, degree)[1:]
+    return (params["w"].T @ xx + params["b"][None]).ravel()
 
 
 def formula(params: dict[str, Array]) -> str:
     """The fitted polynomial as the seed prints it.
 
-    >>> formula({"w": jnp.array([[2.0], [3.0]]), "b": jnp.array([1.0])})
+    >>> formula({"w": np.array([[2.0], [3.0]]), "b": np.array([1.0])})
     'y = 1.0 + 2.0 x + 3.0 x^2'
     """
     weights, (bias,) = np.asarray(params["w"])[:, 0], np.asarray(params["b"])
