@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     Params: TypeAlias = PyTree[Array]
     Loss: TypeAlias = Callable[[Array, Array], Float[Array, ""]]
     Data: TypeAlias = tuple[Array, Array]
-    Update: TypeAlias = Callable[["TrainState", Data], tuple["TrainState", Float[Array, ""]]]
 
 __all__ = [
     "ArgumentError",
@@ -51,6 +50,10 @@ class Model(NamedTuple):
         formula: ``formula(params) -> str``, the fitted function as text; None
             where it would not fit on a line.
         stochastic: whether ``apply`` draws random numbers, and so takes a key.
+        linear: whether the prediction is linear in the params: twice the params, twice
+            the prediction.
+        head: ``head(params, h) -> prediction`` from the first layer's h = x·w1, where
+            the network starts so and uses x and ``params["w1"]`` nowhere else.
         input_axes: 1 where a sample is a number and x is (samples,), 2 where it is
             a row and x is (samples, features); None to take x and y as they come.
     """
@@ -60,6 +63,8 @@ class Model(NamedTuple):
     value_and_grad: Callable[[Params, Array, Array], tuple[Array, Params]] | None = None
     formula: Callable[[Params], str] | None = None
     stochastic: bool = False
+    linear: bool = False
+    head: Callable[[Params, Array], Array] | None = None
     input_axes: int | None = None
 
 

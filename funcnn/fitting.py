@@ -23,11 +23,12 @@ import optax
 from funcnn import checks
 from funcnn.core import ArgumentError, TrainState, remembered
 from funcnn.precision import jax_promotion
+from funcnn.updates import Update
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, Key
 
-    from funcnn.core import Data, Params, Update
+    from funcnn.core import Data, Params
 
 __all__ = ["fit", "initial_state"]
 
@@ -95,17 +96,20 @@ def _program(update: Update, fixed_steps: int | None, capacity: int) -> Callable
     def loop(
         state: TrainState, data: Data, steps: int | Int[Array, ""]
     ) -> tuple[TrainState, Float[Array, " capacity"]]:
-        loss = jax.eval_shape(update, state, data)[1]
+        state, data, back = update.arrange(state, data)
+        loss = jax.eval_shape(update.advance, state, data)[1]
 
         def body(
             index: Int[Array, ""], carry: tuple[TrainState, Float[Array, " capacity"]]
         ) -> tuple[TrainState, Float[Array, " capacity"]]:
             state, losses = carry
-            state, loss = update(state, data)
+            state, loss = update.advance(state, data)
             return state, losses.at[index].set(loss)
 
         steps = steps if fixed_steps is None else fixed_steps
-        return jax.lax.fori_loop(0, steps, body, (state, jnp.zeros((capacity,), loss.dtype)))
+        empty = jnp.zeros((capacity,), loss.dtype)
+        state, losses = jax.lax.fori_loop(0, steps, body, (state, empty))
+        return back(state), losses
 
     return jax.jit(loop)
 

@@ -16,7 +16,7 @@ import optax
 
 from funcnn.core import remembered
 
-__all__ = ["with_hyperparameters", "without_numbers"]
+__all__ = ["made_of", "with_hyperparameters", "without_numbers"]
 
 
 def with_hyperparameters(
@@ -41,7 +41,8 @@ def with_hyperparameters(
     fixed = static | schedules | unused
     numbers = {name: value for name, value in hyperparameters.items() if name not in fixed}
     template = _template(factory, tuple(fixed.items()), tuple(numbers))
-    init = _Init(template.init, tuple(numbers.items()))
+    used = frozenset(numbers) | frozenset(schedules)
+    init = _Init(template.init, tuple(numbers.items()), factory, used)
     return optax.GradientTransformationExtraArgs(init, template.update)
 
 
@@ -54,11 +55,19 @@ def without_numbers(optimizer: optax.GradientTransformation) -> optax.GradientTr
     return optimizer._replace(init=init.template) if isinstance(init, _Init) else optimizer
 
 
+def made_of(optimizer: optax.GradientTransformation) -> tuple[Callable | None, frozenset[str]]:
+    """The factory of an optimizer, and the hyperparameters in use; (None, none) of any other."""
+    init = optimizer.init
+    return (init.factory, init.used) if isinstance(init, _Init) else (None, frozenset())
+
+
 class _Init(NamedTuple):
-    """The template's ``init``, and the numbers to put in."""
+    """The template's ``init``, the numbers to put in, and what the template was made of."""
 
     template: Callable[[Any], Any]
     numbers: tuple[tuple[str, Any], ...]
+    factory: Callable[..., optax.GradientTransformation]
+    used: frozenset[str]
 
     def __call__(self, params: optax.Params) -> Any:
         state = self.template(params)

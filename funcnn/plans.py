@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import optax
 
-from funcnn import checks, models
+from funcnn import checks, gram, models
 from funcnn.core import ArgumentError, ArgumentTypeError, Model
 from funcnn.data import load, prepare_inputs, prepare_targets
 from funcnn.experiments import OF_MODEL, Experiment, find
@@ -23,9 +23,13 @@ from funcnn.shapes import matching_params, shapes_of
 from funcnn.updates import make_update
 
 if TYPE_CHECKING:
-    from funcnn.core import Loss, Params, Update
+    from funcnn.core import Loss, Params
+    from funcnn.updates import Update
 
 __all__ = ["Plan", "make_plan"]
+
+
+FORMS = ("direct", "gram", "auto")
 
 
 class Plan(NamedTuple):
@@ -42,6 +46,7 @@ class Plan(NamedTuple):
         parameter_count: the number of single parameters.
         steps: how many updates to make.
         dtype: the run's arithmetic.
+        form: how it is arranged, ``"direct"`` or ``"gram"``.
         seed: what the random numbers follow from.
     """
 
@@ -54,6 +59,7 @@ class Plan(NamedTuple):
     parameter_count: int
     steps: int
     dtype: str
+    form: str
     seed: int
 
 
@@ -70,6 +76,7 @@ def make_plan(
     optimizer: str | optax.GradientTransformation | None = None,
     learning_rate: Any = None,
     gradient: str | None = None,
+    form: str = "direct",
     steps: int | None = None,
     batch_size: int | None = None,
     dtype: Any = None,
@@ -105,9 +112,11 @@ def make_plan(
     target_axes = None if axes is None or chosen_loss is cross_entropy else y.ndim
     y = prepare_targets(y, axes, chosen_loss, dtype)
     chosen_model = _model(model, {"hidden": hidden, "degree": degree}, x, y, chosen_loss)
-    update = make_update(
-        chosen_model, chosen_loss, chosen_optimizer, gradient=gradient, batch_size=batch_size
-    )
+    parts = (chosen_model, chosen_loss, chosen_optimizer)
+    if checks.choice("form", form, FORMS) == "auto":
+        refused = gram.refusal(*parts, gradient, batch_size) is not None
+        form = "direct" if refused or not _gram_is_cheaper(chosen_model, x) else "gram"
+    update = make_update(*parts, gradient=gradient, batch_size=batch_size, form=form)
     if batch_size is not None and batch_size > len(x):
         raise ArgumentError(f"batch_size={batch_size} is more than the {len(x)} samples")
     shapes = shapes_of(
@@ -132,8 +141,14 @@ def make_plan(
         parameter_count=sum(leaf.size for leaf in jax.tree.leaves(shapes.params)),
         steps=steps,
         dtype=dtype,
+        form=form,
         seed=seed,
     )
+
+
+def _gram_is_cheaper(model: Model, x: np.ndarray) -> bool:
+    """A first layer trades its inputs for the samples, a linear model its samples for nothing."""
+    return model.linear or len(x) < x.shape[1]
 
 
 def _model_and_experiment(model: Any, experiment: Any) -> tuple[Any, Experiment | None]:

@@ -11,9 +11,9 @@ import numpy as np
 
 from funcnn.core import ArgumentError, ArgumentTypeError
 from funcnn.data import as_array, load, prepare_inputs, with_axes
+from funcnn.forms import compiled
 from funcnn.precision import numerics
 from funcnn.randomness import run_key, step_key
-from funcnn.updates import compiled
 from funcnn.weights import save_params
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class TrainResult:
             None to leave these as the model makes them.
         losses: the loss before each update, (steps,), in the run's dtype.
         dtype: ``"float32"`` or ``"float64"``.
+        form: ``"direct"`` or ``"gram"``: how the arithmetic was arranged.
         compile_seconds: what went by before the first step: drawing the initial
             values and compiling the loop; next to nothing where both were found
             again from an earlier run.
@@ -49,6 +50,7 @@ class TrainResult:
     target_axes: int | None
     losses: Float[np.ndarray, " steps"]
     dtype: str
+    form: str
     compile_seconds: float
     run_seconds: float
 

@@ -76,6 +76,7 @@ def run(plan: Plan, logged: range, progress: bool | None) -> TrainResult:
             target_axes=plan.target_axes,
             losses=np.concatenate(losses),
             dtype=plan.dtype,
+            form=plan.form,
             compile_seconds=compile_seconds,
             run_seconds=time.perf_counter() - begin,
         )

@@ -11,14 +11,15 @@ import optax
 from funcnn.core import ArgumentError, ArgumentTypeError, Model, TrainState, remembered
 from funcnn.data import to_numpy
 from funcnn.fitting import initial_state
+from funcnn.forms import compiled
 from funcnn.precision import numerics
 from funcnn.randomness import initial_key, run_key
-from funcnn.updates import compiled
 
 if TYPE_CHECKING:
     from jaxtyping import Array
 
-    from funcnn.core import Params, Update
+    from funcnn.core import Params
+    from funcnn.updates import Update
 
 __all__ = ["Shapes", "matching_params", "shapes_of"]
 

@@ -37,6 +37,7 @@ def train(
     optimizer: str | optax.GradientTransformation | None = None,
     learning_rate: float | Callable[[Any], Any] | None = None,
     gradient: str | None = None,
+    form: str = "direct",
     steps: int | None = None,
     batch_size: int | None = None,
     dtype: Any = None,
@@ -85,6 +86,10 @@ def train(
             default for any other.
         gradient: ``"autodiff"``, or ``"manual"`` for the gradient derived by hand,
             where the model has one; the experiment's without it.
+        form: how the arithmetic is arranged. ``"direct"`` does what the formula says;
+            ``"gram"`` makes the same steps from inner products of the inputs, for the
+            polynomials (any optimizer named here) and for ``"mlp"`` (``"sgd"``,
+            ``"momentum"``); ``"auto"`` takes it where it is exact and cheaper.
         steps: the number of updates.
         batch_size: the samples in a step, shuffled anew each epoch; all without it.
         dtype: ``"float32"`` or ``"float64"``, for this run alone; the experiment's
@@ -130,6 +135,7 @@ def train(
         optimizer=optimizer,
         learning_rate=learning_rate,
         gradient=gradient,
+        form=form,
         steps=steps,
         batch_size=batch_size,
         dtype=dtype,

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import optax
 
-from funcnn import checks
+from funcnn import checks, gram
 from funcnn.core import ArgumentError, ArgumentTypeError, Model, TrainState, remembered
+from funcnn.forms import Form, direct
 from funcnn.losses import sum_squared_error
 from funcnn.precision import jax_promotion
-from funcnn.randomness import draw_batch, step_key
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Key
+    from jaxtyping import Array, Float
 
-    from funcnn.core import Data, Loss, Params, Update
+    from funcnn.core import Data, Loss
 
-__all__ = ["GRADIENTS", "compiled", "make_update"]
+__all__ = ["GRADIENTS", "Update", "make_update"]
 
 GRADIENTS = ("autodiff", "manual")
 
@@ -32,6 +33,7 @@ def make_update(
     *,
     gradient: str = "autodiff",
     batch_size: int | None = None,
+    form: str = "direct",
 ) -> Update:
     """One step of training as a pure, compiled function.
 
@@ -44,6 +46,8 @@ def make_update(
             ``sum_squared_error``.
         batch_size: how many samples a step takes, drawn by key and step so that
             an epoch takes none twice; None for all of them.
+        form: ``"direct"``, or ``"gram"`` for the same steps from inner products of
+            the inputs, where :func:`funcnn.gram.refusal` has nothing against it.
 
     Returns:
         ``update(state, data) -> (state, loss)``, the loss being the one before
@@ -71,71 +75,61 @@ def make_update(
         )
     if batch_size is not None:
         batch_size = checks.integer("batch_size", batch_size, at_least=1)
-    value_and_grad = model.value_and_grad if gradient == "manual" else None
+    checks.choice("form", form, ("direct", "gram"))
     extra_arguments = isinstance(optimizer, optax.GradientTransformationExtraArgs)
-    return _make_update(
-        model.apply,
-        model.stochastic,
-        value_and_grad,
-        loss,
-        optimizer.update,
-        extra_arguments,
-        batch_size,
-    )
+    if form == "gram":
+        refusal = gram.refusal(model, loss, optimizer, gradient, batch_size)
+        if refusal is not None:
+            raise ArgumentError(f"form='gram': {refusal}")
+        if model.linear:
+            return _make_update(gram.of_linear_model, (model.apply, loss), optimizer.update, False)
+        return _make_update(gram.of_first_layer, (model.head, loss), optimizer.update, False)
+    value_and_grad = model.value_and_grad if gradient == "manual" else None
+    arguments = (model.apply, model.stochastic, value_and_grad, loss, batch_size)
+    return _make_update(direct, arguments, optimizer.update, extra_arguments)
 
 
-@remembered
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``jax.jit(function)``, the same for the same function.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Update:
+    """One step of training: call it for a step, give it to ``fit`` for many.
 
-    A compiled function is traced once for its arguments' shapes, wherever it is
-    called from: alone, in a loop, or to learn its result's shape.
+    Attributes:
+        arrange: the state and the data as a loop keeps them, and the way back.
+        advance: ``advance(state, data) -> (state, loss)``, a step of what is kept.
     """
-    return jax.jit(function)
+
+    arrange: Callable[[TrainState, Data], tuple[TrainState, Any, Callable]]
+    advance: Callable[[TrainState, Any], tuple[TrainState, Float[Array, ""]]]
+
+    def __call__(self, state: TrainState, data: Data) -> tuple[TrainState, Float[Array, ""]]:
+        """The state after one step, and the loss before it."""
+        return _step(self, state, data)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _step(update: Update, state: TrainState, data: Data) -> tuple[TrainState, Float[Array, ""]]:
+    kept, kept_data, back = update.arrange(state, data)
+    kept, loss = update.advance(kept, kept_data)
+    return back(kept), loss
 
 
 @remembered
 def _make_update(
-    apply: Callable[..., Array],
-    stochastic: bool,
-    manual: Callable[..., tuple[Array, Params]] | None,
-    loss: Loss,
+    form: Callable[..., Form],
+    form_arguments: tuple[Any, ...],
     optimizer_update: Callable[..., Any],
     extra_arguments: bool,
-    batch_size: int | None,
 ) -> Update:
-    def loss_of(
-        params: Params, x: Array, y: Array, key: tuple[Key[Array, ""], ...]
-    ) -> Float[Array, ""]:
-        prediction = compiled(apply)(params, x, *key)
-        if not isinstance(prediction, jax.Array):
-            raise ArgumentTypeError(
-                f"apply must return an array, the prediction; it returns {type(prediction)}"
-            )
-        _require_comparable(prediction, y)
-        value = loss(prediction, y)
-        if not isinstance(value, jax.Array):
-            raise ArgumentTypeError(f"the loss must be an array of one float, not {type(value)}")
-        if value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
-            raise ArgumentError(f"the loss must be one float; it is {value.dtype}{value.shape}")
-        return value
+    arrange, value_and_grad = form(*form_arguments)
 
     @jax.jit
-    def update(state: TrainState, data: Data) -> tuple[TrainState, Float[Array, ""]]:
-        x, y = data
-        if batch_size is not None and batch_size < len(x):
-            batch = draw_batch(state.key, state.step, len(x), batch_size)
-            x, y = x[batch], y[batch]
-        key = (step_key(state.key, state.step),) if stochastic else ()
-        if manual is None:
-            value, gradient = jax.value_and_grad(loss_of)(state.params, x, y, key)
-        else:
-            value, gradient = manual(state.params, x, y)
+    def advance(state: TrainState, data: Any) -> tuple[TrainState, Float[Array, ""]]:
+        value, gradient = value_and_grad(state.params, data, state.key, state.step)
         # What optax's line searches and plateau schedules ask for.
         extra = {
             "value": value,
             "grad": gradient,
-            "value_fn": lambda params: loss_of(params, x, y, key),
+            "value_fn": lambda params: value_and_grad(params, data, state.key, state.step)[0],
         }
         with jax_promotion():
             change, optimizer_state = optimizer_update(
@@ -144,18 +138,4 @@ def _make_update(
             params = optax.apply_updates(state.params, change)
         return TrainState(params, optimizer_state, state.step + 1, state.key), value
 
-    return update
-
-
-def _require_comparable(prediction: Array, target: Array) -> None:
-    """Nothing broadcasts; whole numbers may be classes, and lack the prediction's last axis."""
-    classes = (
-        not jnp.issubdtype(target.dtype, jnp.floating)
-        and prediction.shape[:-1] == target.shape
-        and prediction.shape[-1:] != (1,)
-    )
-    if prediction.shape != target.shape and not classes:
-        raise ArgumentError(
-            f"the model predicts shape {prediction.shape} and the target has shape "
-            f"{target.shape}; nothing is broadcast: reshape one of them"
-        )
+    return Update(arrange, advance)

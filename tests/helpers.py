@@ -133,7 +133,7 @@ OPTIMIZERS = {
 MANUAL = ("mlp", "mlp_linear", "polynomial", "legendre")
 
 
-def train(case: Case, optimizer: str, steps: int, dtype: str, gradient: str = "autodiff"):
+def train(case: Case, optimizer: str, steps: int, dtype: str, **more: Any):
     """funcnn's run of a case."""
     name, options, _, _, family = OPTIMIZERS[optimizer]
     return funcnn.train(
@@ -144,7 +144,7 @@ def train(case: Case, optimizer: str, steps: int, dtype: str, gradient: str = "a
         learning_rate=case.rates[family],
         steps=steps,
         dtype=dtype,
-        gradient=gradient,
         **case.sizes,
         **options,
+        **more,
     )

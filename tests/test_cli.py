@@ -102,6 +102,7 @@ BAD = {
     "rate": (["train", "mlp", "--learning-rate", "-1"], "learning_rate=-1.0 must be a positive"),
     "data": (["train", "mlp", "--data", "none.csv"], "none.csv: there is no such file"),
     "hidden": (["train", "mlp", "--hidden", "5,x"], "--hidden 5,x must be"),
+    "form": (["train", "legendre", "--form", "gram"], "form='gram': the model must be linear"),
     "set": (["train", "mlp", "--set", "momentum"], "--set momentum must be NAME=NUMBER"),
     "set-steps": (["train", "mlp", "--set", "steps=5"], "steps is set elsewhere"),
     "set-unknown": (["train", "mlp", "--set", "beta1=0.5"], "sgd takes no beta1"),
@@ -165,7 +166,13 @@ def test_an_experiment_by_name(run):
     facts = json.loads(out)
     result = funcnn.train(experiment="random-data/numpy", steps=4)
     assert facts["losses"] == [[step, loss] for step, loss in enumerate(result.losses)]
-    assert (facts["model"], facts["dtype"]) == ("mlp", "float64")
+    assert (facts["model"], facts["dtype"], facts["form"]) == ("mlp", "float64", "direct")
+
+
+def test_the_form(run):
+    code, out, _ = run("train", "polynomial", "--form", "auto", "--steps", 4, "--json")
+    assert code == 0
+    assert json.loads(out)["form"] == "gram"
 
 
 def test_the_experiments_are_listed(run):

@@ -17,7 +17,7 @@ def test_losses_and_params(name, gradient):
     case = CASES[name]
     before = {letter: value.copy() for letter, value in case.params.items()}
     losses, params = LOOPS[name](case.x, case.y, case.params, 400, case.rates["sgd"])
-    result = train(case, "sgd", 400, "float64", gradient)
+    result = train(case, "sgd", 400, "float64", gradient=gradient)
     np.testing.assert_allclose(result.losses, losses, rtol=1e-8)
     for letter, value in params.items():
         np.testing.assert_allclose(result.params[letter], value, rtol=1e-8)

@@ -64,7 +64,7 @@ RUNS = [
 @pytest.mark.parametrize(("name", "optimizer", "gradient"), RUNS)
 def test_losses(name, optimizer, gradient, reference):
     case = CASES[name]
-    result = train(case, optimizer, STEPS, "float64", gradient)
+    result = train(case, optimizer, STEPS, "float64", gradient=gradient)
     expected, expected_params = reference(name, optimizer, "float64")
     assert len(result.losses) == STEPS
     np.testing.assert_allclose(result.losses, expected, rtol=1e-8, atol=0)
@@ -73,7 +73,7 @@ def test_losses(name, optimizer, gradient, reference):
 
     if name != case.model:
         return  # The odd shapes are about shapes: float64 shows more than float32.
-    result = train(case.cast("float32"), optimizer, STEPS, "float32", gradient)
+    result = train(case.cast("float32"), optimizer, STEPS, "float32", gradient=gradient)
     expected, _ = reference(name, optimizer, "float32")
     difference = np.abs(result.losses - expected)
     # PyTorch computes Adam's bias correction in double, optax in float32 (7e-6 apart at

@@ -41,6 +41,7 @@ def models() -> None:
 @click.option("--set", "settings", metavar="NAME=NUMBER", multiple=True,
               help="A further setting of the optimizer: momentum=0.9, nesterov=true.")  # fmt: skip
 @click.option("--gradient", help="autodiff, or manual: derived by hand.")
+@click.option("--form", default="direct", help="direct, gram or auto: how steps are computed.")
 @click.option("--steps", type=int, help="Number of updates.")
 @click.option("--batch-size", type=int, help="Samples in a step; all without it.")
 @click.option("--dtype", help="float32 or float64.")
@@ -112,6 +113,7 @@ def _summary(result: TrainResult, logged: range, saved: str | None) -> dict[str,
     losses = result.losses
     return {
         "dtype": result.dtype,
+        "form": result.form,
         "steps": len(losses),
         "first_loss": float(losses[0]) if len(losses) else None,
         "last_loss": float(losses[-1]) if len(losses) else None,

@@ -111,6 +111,8 @@ def _make(name: str, **sizes: Any) -> Model:
         value_and_grad=getattr(module, "value_and_grad", None),
         formula=getattr(module, "formula", None),
         stochastic=module is dynamic,
+        linear=module in (polynomial, polynomial_linear),
+        head=getattr(module, "head", None),
         input_axes=2 if "in_features" in sizes_of(name) else 1,
     )
 

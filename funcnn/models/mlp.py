@@ -15,7 +15,7 @@ from funcnn.losses import sum_squared_error
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Key
 
-__all__ = ["apply", "init", "value_and_grad"]
+__all__ = ["apply", "head", "init", "value_and_grad"]
 
 
 def init(
@@ -29,7 +29,13 @@ def apply(
     params: dict[str, Array], x: Float[Array, "samples inputs"]
 ) -> Float[Array, "samples outputs"]:
     """The network's prediction for each row of x."""
-    h = x @ params["w1"]
+    return head(params, x @ params["w1"])
+
+
+def head(
+    params: dict[str, Array], h: Float[Array, "samples hidden"]
+) -> Float[Array, "samples outputs"]:
+    """The prediction from the first layer's h = x·w1."""
     h_relu = clamp(h)
     return h_relu @ params["w2"]
 
