@@ -56,10 +56,11 @@ def test_float64(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_float32(name):
-    reproduction = funcnn.reproduce(name, dtype="float32")
+    steps = min(EXPERIMENTS[name].steps, 6000)  # of the dynamic net, a fifth
+    reproduction = funcnn.reproduce(name, dtype="float32", steps=steps)
     assert reproduction.agrees, reproduction
-    assert reproduction.losses.dtype == reproduction.reference_losses.dtype or name not in IN_NUMPY
-    assert reproduction.compared_steps > 800 or EXPERIMENTS[name].steps < 800
+    assert reproduction.losses.dtype == np.float32
+    assert reproduction.compared_steps > 800 or steps < 800
 
 
 @pytest.mark.skipif(not HAS_TORCH, reason="PyTorch is the reference")
