@@ -66,12 +66,13 @@ class Reproduction:
     @property
     def relative_difference(self) -> Float[np.ndarray, " steps"]:
         """|loss − reference| / reference at every step, compared or not."""
-        return _relative(self.losses - self.reference_losses, self.reference_losses)
+        return _share(self.losses - self.reference_losses, self.reference_losses)
 
     @property
     def allowed_difference(self) -> Float[np.ndarray, " compared"]:
         """The largest relative difference that is allowed, at each step compared."""
-        return _allowed(self.tolerance, self.reference_losses)[: self.compared_steps]
+        allowed = self.tolerance.allowed(self.reference_losses)
+        return _share(allowed, self.reference_losses)[: self.compared_steps]
 
     @property
     def worst_step(self) -> int:
@@ -86,8 +87,9 @@ class Reproduction:
     @property
     def share_of_tolerance(self) -> float:
         """The largest part of what is allowed that any step takes; the runs agree up to 1."""
-        shares = self.relative_difference[: self.compared_steps] / self.allowed_difference
-        return float(np.max(shares))
+        allowed = self.tolerance.allowed(self.reference_losses)
+        shares = _share(self.losses - self.reference_losses, allowed)
+        return float(np.max(shares[: self.compared_steps]))
 
     @property
     def agrees(self) -> bool:
@@ -177,13 +179,13 @@ def reproduce(
 
 def _steps_together(losses: np.ndarray, others: np.ndarray, tolerance: Tolerance) -> int:
     """How long two runs of the reference are within the tolerance, less a tenth to be sure."""
-    beyond = ~(_relative(others - losses, losses) <= _allowed(tolerance, losses))
+    beyond = ~(_share(others - losses, tolerance.allowed(losses)) <= 1)
     return max(1, int(0.9 * np.argmax(beyond))) if beyond.any() else len(losses)
 
 
-def _allowed(tolerance: Tolerance, reference: np.ndarray) -> np.ndarray:
-    return _relative(tolerance.allowed(reference), reference)
-
-
-def _relative(difference: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    return np.abs(difference) / np.abs(reference)
+def _share(difference: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """|difference| / |whole|, where nothing is no share even of nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.divide(
+            np.abs(difference), np.abs(whole), out=np.zeros_like(whole), where=difference != 0
+        )

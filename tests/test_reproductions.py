@@ -105,6 +105,29 @@ def test_both_start_from_given_params():
 
 
 @pytest.mark.parametrize(
+    ("ours", "theirs", "agrees", "largest"),
+    [
+        ([1.0, 0.0], [1.0, 0.0], True, 0.0),
+        ([1.0, 1e-300], [1.0, 0.0], False, np.inf),
+        ([1.0, 0.0], [1.0, 1e-300], False, 1.0),
+        ([1.0, 2.0], [1.0, np.nan], False, np.nan),
+        ([1.0, 2.0], [1.0, np.inf], False, np.nan),
+        ([1.0, 2.0 + 3e-8], [1.0, 2.0], False, 1.5e-8),
+        ([1.0, 2.0 - 1e-8], [1.0, 2.0], True, 0.5e-8),
+    ],
+)
+def test_verdicts(ours, theirs, agrees, largest):
+    right = funcnn.reproduce("sine/numpy", steps=2)
+    reproduction = dataclasses.replace(
+        right,
+        result=dataclasses.replace(right.result, losses=np.array(ours)),
+        reference_losses=np.array(theirs),
+    )
+    assert reproduction.agrees is agrees
+    np.testing.assert_allclose(reproduction.largest_difference, largest, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
     ("options", "named"),
     [
         ({"dtype": "float16"}, "dtype"),
