@@ -23,7 +23,7 @@ FLOORS = [
     {"experiments", "gram"},
     {"updates"},
     {"fitting"},
-    {"results", "shapes"},
+    {"chunks", "results", "shapes"},
     {"plans"},
     {"running"},
     {"reproductions", "training"},

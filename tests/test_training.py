@@ -14,7 +14,7 @@ import optax
 import pytest
 
 import funcnn
-from funcnn import running
+from funcnn import chunks
 
 LINE = {"model": "polynomial", "degree": 1, "learning_rate": 1e-2}
 
@@ -88,15 +88,15 @@ def test_the_same_call_gives_the_same_bits(batch_size):
 
 def test_chunks_do_not_show_in_the_result(monkeypatch):
     whole = funcnn.train("dynamic", steps=300)
-    monkeypatch.setattr(running, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(chunks, "CHUNK_SECONDS", 0.0)
     by_single_steps = funcnn.train("dynamic", steps=300)
     np.testing.assert_array_equal(whole.losses, by_single_steps.losses)
     np.testing.assert_array_equal(whole.params["e"], by_single_steps.params["e"])
 
 
 def test_more_steps_than_a_chunk_holds(line, monkeypatch):
-    monkeypatch.setattr(running, "CHUNK_SECONDS", 1e9)
-    steps = running.LONGEST_CHUNK + 123
+    monkeypatch.setattr(chunks, "CHUNK_SECONDS", 1e9)
+    steps = chunks.LONGEST_CHUNK + 123
     result = funcnn.train(data=line, steps=steps, **LINE)
     assert result.losses.shape == (steps,)
     assert np.isfinite(result.losses).all()
@@ -161,7 +161,7 @@ def test_losses_stand_before_their_update(line):
 @pytest.mark.parametrize("start", range(0, 60, 7))
 def test_divergence_names_the_step_and_keeps_the_last_finite_state(start, monkeypatch):
     # The loss overflows float32 after a number of steps that the start decides.
-    monkeypatch.setattr(running, "CHUNK_SECONDS", 1e-3)
+    monkeypatch.setattr(chunks, "CHUNK_SECONDS", 1e-3)
     x, y = np.ones((1, 1)), np.zeros((1, 1))
 
     def apply(params, x):
