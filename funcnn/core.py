@@ -134,11 +134,11 @@ class DivergenceError(ArithmeticError):
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C stopped a run; ``result`` holds the steps that were finished."""
+    """Ctrl-C stopped a run, or a sweep; ``result`` holds what was finished."""
 
     def __init__(self, result: Any) -> None:
         super().__init__(result)
         self.result = result
 
     def __str__(self) -> str:
-        return f"interrupted after {len(self.result.losses)} steps"
+        return f"interrupted; what was finished is attached: {self.result!r}"

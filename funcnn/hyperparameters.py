@@ -7,7 +7,7 @@ that is found again by what it is made of.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +16,13 @@ import optax
 
 from funcnn.core import remembered
 
-__all__ = ["made_of", "with_hyperparameters", "without_numbers"]
+__all__ = [
+    "made_of",
+    "numbers_of",
+    "with_hyperparameters",
+    "with_numbers",
+    "without_numbers",
+]
 
 
 def with_hyperparameters(
@@ -59,6 +65,27 @@ def made_of(optimizer: optax.GradientTransformation) -> tuple[Callable | None, f
     """The factory of an optimizer, and the hyperparameters in use; (None, none) of any other."""
     init = optimizer.init
     return (init.factory, init.used) if isinstance(init, _Init) else (None, frozenset())
+
+
+def numbers_of(optimizer: optax.GradientTransformation) -> dict[str, Any]:
+    """The numbers that an optimizer puts in its state, by name.
+
+    >>> from funcnn.optimizers import momentum
+    >>> numbers_of(momentum(0.1))
+    {'learning_rate': 0.1, 'momentum': 0.9}
+    >>> numbers_of(optax.sgd(0.1))
+    {}
+    """
+    return dict(optimizer.init.numbers) if isinstance(optimizer.init, _Init) else {}
+
+
+def with_numbers(
+    optimizer: optax.GradientTransformation, numbers: Mapping[str, Any]
+) -> optax.GradientTransformation:
+    """The optimizer with other numbers (traced ones too) for all of ``numbers_of`` it."""
+    if not numbers:
+        return without_numbers(optimizer)
+    return optimizer._replace(init=optimizer.init._replace(numbers=tuple(numbers.items())))
 
 
 class _Init(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from funcnn.core import Loss, Params
     from funcnn.updates import Update
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "accepted_by", "choose_optimizer", "make_plan", "model_and_experiment"]
 
 
 FORMS = ("direct", "gram", "auto")
@@ -88,7 +89,7 @@ def make_plan(
     Raises:
         ArgumentError, ArgumentTypeError: for whatever cannot be trained.
     """
-    model, own = _model_and_experiment(model, experiment)
+    model, own = model_and_experiment(model, experiment)
     if gradient is None:
         gradient = "autodiff" if own is None else own.gradient
     if dtype is None:
@@ -96,7 +97,7 @@ def make_plan(
     dtype = check_dtype(dtype)
     seed = check_seed(seed)
     chosen_loss = _loss(loss, own)
-    chosen_optimizer = _optimizer(optimizer, learning_rate, hyperparameters, own)
+    chosen_optimizer = choose_optimizer(optimizer, learning_rate, hyperparameters, own)
     if steps is None and own is None:
         raise ArgumentTypeError("steps= is needed to train a model of your own")
     steps = own.steps if steps is None and own is not None else steps
@@ -151,7 +152,18 @@ def _gram_is_cheaper(model: Model, x: np.ndarray) -> bool:
     return model.linear or len(x) < x.shape[1]
 
 
-def _model_and_experiment(model: Any, experiment: Any) -> tuple[Any, Experiment | None]:
+@functools.cache
+def accepted_by(*functions: Callable[..., Any]) -> list[str]:
+    """All that functions such as ``train`` may be given by name, with any of the optimizers."""
+    return [
+        parameter.name
+        for function in (*functions, *OPTIMIZERS.values())
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    ]
+
+
+def model_and_experiment(model: Any, experiment: Any) -> tuple[Any, Experiment | None]:
     """The model to train, and the experiment that says what is not given."""
     own = None if experiment is None else find(experiment)
     if model is None:
@@ -166,6 +178,38 @@ def _model_and_experiment(model: Any, experiment: Any) -> tuple[Any, Experiment 
         f"model must be a name ({', '.join(OF_MODEL)}), a funcnn.Model, or a pair "
         f"(init, apply), not {model!r}"
     )
+
+
+def choose_optimizer(
+    optimizer: Any, learning_rate: Any, hyperparameters: dict[str, Any], own: Experiment | None
+) -> optax.GradientTransformation:
+    """The optimizer that the arguments of ``train`` and the experiment ask for.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for a name or a number that cannot be used.
+    """
+    if isinstance(optimizer, optax.GradientTransformation):
+        given = [*(["learning_rate"] if learning_rate is not None else []), *hyperparameters]
+        if given:
+            raise ArgumentError(
+                f"{', '.join(given)}: an optax transformation has its own; "
+                f"pass the optimizer's name to set them here"
+            )
+        return optimizer
+    if optimizer is None:
+        optimizer = "adam" if own is None else own.optimizer
+    if not isinstance(optimizer, str):
+        raise ArgumentTypeError(
+            f"optimizer must be a name ({', '.join(OPTIMIZERS)}) or an "
+            f"optax.GradientTransformation, not {optimizer!r}"
+        )
+    make = OPTIMIZERS[checks.choice("optimizer", optimizer, OPTIMIZERS)]
+    checks.keywords(make, hyperparameters, inspect.signature(make).parameters)
+    if learning_rate is not None:
+        hyperparameters = {"learning_rate": learning_rate} | hyperparameters
+    elif own is not None and own.optimizer == optimizer:
+        hyperparameters = {"learning_rate": own.learning_rate} | hyperparameters
+    return make(**hyperparameters)
 
 
 def _input_axes(model: Any) -> int | None:
@@ -202,30 +246,3 @@ def _loss(loss: Any, own: Experiment | None) -> Any:
         if callable(loss)
         else LOSSES[checks.choice("loss", loss, LOSSES)]
     )
-
-
-def _optimizer(
-    optimizer: Any, learning_rate: Any, hyperparameters: dict[str, Any], own: Experiment | None
-) -> optax.GradientTransformation:
-    if isinstance(optimizer, optax.GradientTransformation):
-        given = [*(["learning_rate"] if learning_rate is not None else []), *hyperparameters]
-        if given:
-            raise ArgumentError(
-                f"{', '.join(given)}: an optax transformation has its own; "
-                f"pass the optimizer's name to set them here"
-            )
-        return optimizer
-    if optimizer is None:
-        optimizer = "adam" if own is None else own.optimizer
-    if not isinstance(optimizer, str):
-        raise ArgumentTypeError(
-            f"optimizer must be a name ({', '.join(OPTIMIZERS)}) or an "
-            f"optax.GradientTransformation, not {optimizer!r}"
-        )
-    make = OPTIMIZERS[checks.choice("optimizer", optimizer, OPTIMIZERS)]
-    checks.keywords(make, hyperparameters, inspect.signature(make).parameters)
-    if learning_rate is not None:
-        hyperparameters = {"learning_rate": learning_rate} | hyperparameters
-    elif own is not None and own.optimizer == optimizer:
-        hyperparameters = {"learning_rate": own.learning_rate} | hyperparameters
-    return make(**hyperparameters)

@@ -17,7 +17,16 @@ from funcnn.checks import integer
 if TYPE_CHECKING:
     from jaxtyping import Array, Int, Key, UInt32
 
-__all__ = ["check_seed", "draw_batch", "initial_key", "run_key", "step_key"]
+__all__ = [
+    "check_seed",
+    "draw_batch",
+    "initial_key",
+    "initial_words",
+    "key_of",
+    "run_key",
+    "run_words",
+    "step_key",
+]
 
 
 def check_seed(seed: int) -> int:
@@ -34,13 +43,28 @@ def initial_key(seed: int) -> Key[Array, ""]:
     Raises:
         ArgumentTypeError, ArgumentError: where the seed is no integer in that range.
     """
-    seed = check_seed(seed)
-    return _key(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
+    return key_of(initial_words(seed))
 
 
 def run_key(seed: int) -> Key[Array, ""]:
     """The key of a run's steps: a stream that shares no bits with the initial values'."""
-    return _key(np.random.SeedSequence(check_seed(seed)).generate_state(2))
+    return key_of(run_words(seed))
+
+
+def initial_words(seed: int) -> UInt32[np.ndarray, 2]:
+    """What :func:`initial_key` is made of."""
+    seed = check_seed(seed)
+    return np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
+
+
+def run_words(seed: int) -> UInt32[np.ndarray, 2]:
+    """What :func:`run_key` is made of."""
+    return np.random.SeedSequence(check_seed(seed)).generate_state(2)
+
+
+def key_of(words: UInt32[np.ndarray, 2] | UInt32[Array, 2]) -> Key[Array, ""]:
+    """The key that is made of two words."""
+    return jax.random.wrap_key_data(jnp.asarray(words), impl="threefry2x32")
 
 
 def step_key(key: Key[Array, ""], step: Int[Array, ""]) -> Key[Array, ""]:
@@ -65,10 +89,6 @@ def draw_batch(
     epoch_key = jax.random.fold_in(key, ~epoch.astype(jnp.uint32))
     keys = jax.random.bits(epoch_key, (4,), jnp.uint32)
     return _shuffled(positions.astype(jnp.uint32), samples, keys).astype(jnp.int32)
-
-
-def _key(words: UInt32[np.ndarray, 2]) -> Key[Array, ""]:
-    return jax.random.wrap_key_data(jnp.asarray(words), impl="threefry2x32")
 
 
 def _shuffled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from funcnn.core import Params
     from funcnn.updates import Update
 
-__all__ = ["Shapes", "matching_params", "shapes_of"]
+__all__ = ["Shapes", "matching_params", "memory_of", "shapes_of"]
 
 
 class Shapes(NamedTuple):
@@ -29,10 +30,12 @@ class Shapes(NamedTuple):
 
     Attributes:
         params: the model's tree.
+        state: the state of the run, params among it.
         prediction: what the model makes of all the samples.
     """
 
     params: Params
+    state: TrainState
     prediction: jax.ShapeDtypeStruct
 
 
@@ -61,7 +64,27 @@ def shapes_of(
         _require_floats(params, dtype)
         state = jax.eval_shape(lambda params: initial_state(params, optimizer, run_key(0)), params)
         _require_same_kind(state, jax.eval_shape(update, state, (x, y))[0])
-        return Shapes(params, jax.eval_shape(predict, state.params, x))
+        return Shapes(params, state, jax.eval_shape(predict, state.params, x))
+
+
+@remembered
+def memory_of(
+    model: Model,
+    optimizer: optax.GradientTransformation,
+    update: Update,
+    x: jax.ShapeDtypeStruct,
+    y: jax.ShapeDtypeStruct,
+    dtype: str,
+) -> int:
+    """About how many bytes a run needs beside its data: an upper bound, found from shapes alone.
+
+    That is all that the equations of an update make, and four states: those before
+    and after each of the last two chunks.
+    """
+    state = shapes_of(model, optimizer, update, x, y, dtype).state
+    with numerics(dtype):
+        program = jax.make_jaxpr(update)(state, (x, y))
+    return _bytes_made(program.jaxpr) + 4 * sum(map(_bytes, jax.tree.leaves(state)))
 
 
 def matching_params(params: Params, shapes: Params) -> Params:
@@ -116,3 +139,17 @@ def _require_same_kind(before: TrainState, after: TrainState) -> None:
 
 def _named(path: Any) -> str:
     return f"params{jax.tree_util.keystr(path)}"
+
+
+def _bytes_made(program: Any) -> int:
+    from jax.extend.core import jaxprs_in_params  # It costs import time.
+
+    made = 0
+    for equation in program.eqns:
+        inner = [_bytes_made(part) for part in jaxprs_in_params(equation.params)]
+        made += sum(inner) if inner else sum(_bytes(result.aval) for result in equation.outvars)
+    return made
+
+
+def _bytes(array: Any) -> int:
+    return math.prod(array.shape) * array.dtype.itemsize

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +9,7 @@ import optax
 
 from funcnn import checks
 from funcnn.core import Model
-from funcnn.optimizers import OPTIMIZERS
-from funcnn.plans import make_plan
+from funcnn.plans import accepted_by, make_plan
 from funcnn.reporting import logged_steps
 from funcnn.results import TrainResult
 from funcnn.running import run
@@ -120,7 +117,7 @@ def train(
     >>> {name: round(float(value), 3) for name, value in result.params.items()}
     {'a': 1.0, 'b': 2.0, 'c': 3.0}
     """
-    checks.keywords(train, hyperparameters, _keywords())
+    checks.keywords(train, hyperparameters, accepted_by(train))
     if progress is not None:
         checks.flag("progress", progress)
     plan = make_plan(
@@ -143,14 +140,3 @@ def train(
         **hyperparameters,
     )
     return run(plan, logged_steps(log_every, plan.steps), progress)
-
-
-@functools.cache
-def _keywords() -> list[str]:
-    """All that ``train`` may be given by name, with any of the optimizers."""
-    return [
-        parameter.name
-        for function in (train, *OPTIMIZERS.values())
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is not parameter.VAR_KEYWORD
-    ]
