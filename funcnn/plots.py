@@ -6,18 +6,18 @@ them. The colours are told apart with any kind of colour vision.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from funcnn.core import ArgumentError, MissingExtraError
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
     from matplotlib.axes import Axes
 
-__all__ = ["COLORS", "difference", "losses", "overlay", "prediction"]
+__all__ = ["COLORS", "bands", "difference", "losses", "overlay", "prediction"]
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette: https://jfly.uni-koeln.de/color/."""
@@ -32,7 +32,8 @@ def losses(
     """Draw losses over steps.
 
     Args:
-        curves: one loss a step, (steps,); or several such curves by their labels.
+        curves: one loss a step, (steps,); or several such curves by their labels. A
+            NaN is a step whose loss was not kept: the line goes past it.
         scale: ``"log"`` or ``"linear"``; None for a log axis where all are positive.
         ax: where to draw; a new figure without it.
 
@@ -48,8 +49,9 @@ def losses(
     ax = _axes(ax)
     labelled = curves if isinstance(curves, Mapping) else {"": curves}
     for index, (label, values) in enumerate(labelled.items()):
-        ax.plot(values, color=COLORS[index % len(COLORS)], label=label)
-    positive = all(np.min(values, initial=1.0) > 0 for values in labelled.values())
+        kept = np.flatnonzero(~np.isnan(values))
+        ax.plot(kept, np.asarray(values)[kept], color=COLORS[index % len(COLORS)], label=label)
+    positive = all(np.nanmin(values, initial=1.0) > 0 for values in labelled.values())
     ax.set(
         xlabel="step",
         ylabel="loss before the step",
@@ -57,6 +59,45 @@ def losses(
     )
     if any(labelled):
         ax.legend()
+    return ax
+
+
+def bands(
+    bundles: Mapping[str, Float[np.ndarray, "members steps"]],
+    steps: Int[np.ndarray, " steps"],
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the losses of many runs: of each bundle the median, and the range around it.
+
+    Args:
+        bundles: the losses of several runs, (members, steps), by their label; a NaN, of
+            a run that diverged, counts as more than any loss.
+        steps: the steps of these losses.
+        ax: where to draw; a new figure without it.
+
+    Returns:
+        The axes drawn on; the loss on a log axis where all are positive.
+
+    Raises:
+        MissingExtraError: where matplotlib is not installed.
+    """
+    ax = _axes(ax)
+    for color, (label, values) in zip(_colors(len(bundles)), bundles.items(), strict=True):
+        with np.errstate(over="ignore"):  # The mean of two huge losses.
+            median = np.median(np.nan_to_num(values, nan=np.inf, posinf=np.inf), axis=0)
+        ax.plot(steps, np.where(np.isinf(median), np.nan, median), color=color, label=label)
+        if len(values) > 1:
+            low, high = np.fmin.reduce(values), np.fmax.reduce(values)
+            ax.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
+    losses = np.concatenate(list(bundles.values()))
+    positive = not (losses <= 0).any()
+    ax.set(xlabel="step", ylabel="loss before the step", yscale="log" if positive else "linear")
+    if positive and np.isnan(losses[:, -1]).any() and not np.isnan(losses[:, 0]).all():
+        # What diverges would leave the others no room.
+        ax.set_ylim(np.nanmin(losses) / 2, 10 * np.nanmax(losses[:, 0]))
+    if any(bundles):
+        ax.legend(ncols=1 + len(bundles) // 12, fontsize="small")
     return ax
 
 
@@ -151,6 +192,15 @@ def difference(
     ax.set(xlabel="step", ylabel="relative difference", yscale="log")
     ax.legend()
     return ax
+
+
+def _colors(count: int) -> Iterable[Any]:
+    """So many colours that can be told apart; more than there are in order, from dark to light."""
+    if count <= len(COLORS):
+        return COLORS[:count]
+    from matplotlib import colormaps
+
+    return colormaps["viridis"](np.linspace(0, 0.9, count))
 
 
 def _axes(ax: Axes | None) -> Axes:

@@ -55,6 +55,44 @@ def test_what_is_not_positive_is_drawn_on_a_linear_axis(values):
     assert plots.losses(np.array(values)).get_yscale() == "linear"
 
 
+def test_a_line_goes_past_a_loss_that_was_not_kept():
+    ax = plots.losses(np.array([4.0, np.nan, np.nan, 1.0]))
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), [0, 3])
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [4, 1])
+    assert ax.get_yscale() == "log"
+
+
+def test_bands_are_the_median_and_the_range(ax):
+    bundles = {"p": np.outer([1.0, 3.0, 2.0], FALLING), "q": 5 * FALLING[None]}
+    steps = np.array([0, 10, 20])
+    assert plots.bands(bundles, steps, ax=ax) is ax
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), steps)
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), 2 * FALLING)
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), 5 * FALLING)
+    (band,) = ax.collections  # One curve alone has no range.
+    extent = band.get_paths()[0].get_extents()
+    assert (extent.ymin, extent.ymax) == (1.0, 300.0)
+    assert ax.get_yscale() == "log"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["p", "q"]
+
+
+def test_a_run_that_diverges_counts_as_more_than_any_loss(ax):
+    losses = np.array([[4.0, 2.0, 1.0], [4.0, 1e30, np.nan], [4.0, 8.0, np.nan]])
+    plots.bands({"": losses}, np.arange(3), ax=ax)
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [4.0, 8.0, np.nan])
+    assert ax.get_ylim() == (0.5, 40.0)
+    assert ax.get_legend() is None
+    huge = np.full((2, 2), np.finfo(np.float32).max, np.float32)
+    plots.bands({"": huge}, np.arange(2))
+    plots.bands({"": np.full((2, 2), np.nan)}, np.arange(2))
+
+
+def test_many_bands_have_colours_of_their_own():
+    ax = plots.bands({str(k): k * FALLING[None] for k in range(20)}, np.arange(3))
+    assert len({tuple(line.get_color()) for line in ax.lines}) == 20
+    assert ax.get_yscale() == "linear"
+
+
 def test_an_unknown_scale():
     with pytest.raises(funcnn.ArgumentError, match="scale"):
         plots.losses(FALLING, scale="cubic")
