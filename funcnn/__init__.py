@@ -13,6 +13,7 @@ from funcnn.core import (
 from funcnn.fitting import fit, initial_state
 from funcnn.reproductions import Reproduction, reproduce
 from funcnn.results import TrainResult
+from funcnn.sweeps import SweepResult, sweep
 from funcnn.training import train
 from funcnn.updates import make_update
 from funcnn.weights import load_params, save_params
@@ -26,6 +27,7 @@ __all__ = [
     "MissingExtraError",
     "Model",
     "Reproduction",
+    "SweepResult",
     "TrainResult",
     "TrainState",
     "TrainingInterrupted",
@@ -40,5 +42,6 @@ __all__ = [
     "plots",
     "reproduce",
     "save_params",
+    "sweep",
     "train",
 ]

@@ -26,7 +26,7 @@ FLOORS = [
     {"chunks", "results", "shapes"},
     {"plans"},
     {"running"},
-    {"reproductions", "training"},
+    {"reproductions", "sweeps", "training"},
     {"reports"},
     {""},
     {"bench", "cli"},

@@ -1,0 +1,97 @@
+"""Which members a sweep has: the values of its arguments, combined."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from funcnn.core import ArgumentError
+from funcnn.data import to_numpy
+
+__all__ = ["MODES", "NUMBERS", "combined", "swept_values"]
+
+NUMBERS = ("learning_rate", "momentum", "weight_decay", "alpha", "eps", "beta1", "beta2")
+"""The optimizers' numbers that live in their state, and so can differ between members."""
+
+MODES = ("product", "zip")
+
+MOST_MEMBERS = 2**20
+"""Far more, and the settings alone would fill the memory."""
+
+
+def swept_values(arguments: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+    """The values of every argument that is swept, in the order of the arguments.
+
+    A list, a tuple, a range or an array is swept; a number or a schedule is not.
+
+    Raises:
+        ArgumentError: where nothing is swept, a sequence is empty, or an array has
+            not one axis.
+
+    >>> swept_values({"learning_rate": [0.5, 0.25], "seed": range(2), "eps": 1e-8})
+    {'learning_rate': [0.5, 0.25], 'seed': range(0, 2)}
+    """
+    swept = {
+        name: _as_values(name, value)
+        for name, value in arguments.items()
+        if name in ("seed", *NUMBERS) and _is_sequence(value)
+    }
+    if not swept:
+        raise ArgumentError(
+            "nothing is swept: give several values, such as seed=range(8) or "
+            f"learning_rate=[1e-3, 1e-2], for any of seed, {', '.join(NUMBERS)}"
+        )
+    return swept
+
+
+def combined(swept: Mapping[str, Sequence[Any]], mode: str) -> list[dict[str, Any]]:
+    """The settings of each member.
+
+    Args:
+        swept: the values of each argument.
+        mode: ``"product"`` for all combinations, the last argument changing fastest;
+            ``"zip"`` for the first values, the second values, and so on.
+
+    Raises:
+        ArgumentError: where ``"zip"`` meets different lengths, or members are too many.
+
+    >>> combined({"seed": [0, 1], "eps": [0.5, 0.25]}, "zip")
+    [{'seed': 0, 'eps': 0.5}, {'seed': 1, 'eps': 0.25}]
+    """
+    lengths = {name: len(values) for name, values in swept.items()}
+    if mode == "zip" and len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{name} has {length} values" for name, length in lengths.items())
+        raise ArgumentError(f"mode='zip' needs as many values of each: {counts}")
+    count = min(lengths.values()) if mode == "zip" else math.prod(lengths.values())
+    if count > MOST_MEMBERS:
+        raise ArgumentError(f"{count} members are more than a sweep takes, {MOST_MEMBERS}")
+    rows = (zip if mode == "zip" else itertools.product)(*swept.values())
+    return [dict(zip(swept, row, strict=True)) for row in rows]
+
+
+def _is_sequence(value: Any) -> bool:
+    if isinstance(value, (str, bytes, Mapping)) or getattr(value, "ndim", 1) == 0:
+        return False
+    return hasattr(value, "__len__") and hasattr(value, "__getitem__")
+
+
+def _as_values(name: str, value: Any) -> Sequence[Any]:
+    if isinstance(value, range):
+        # Python gives no length to a range of more than 2⁶³.
+        if value[MOST_MEMBERS:]:
+            raise ArgumentError(
+                f"{name}={value} has more values than a sweep takes, {MOST_MEMBERS}"
+            )
+        values = value
+    elif isinstance(value, (list, tuple)):
+        values = [item.item() if getattr(item, "ndim", None) == 0 else item for item in value]
+    else:
+        array = to_numpy(name, value)
+        if array.ndim != 1:
+            raise ArgumentError(f"{name} has shape {array.shape}; its values need one axis")
+        values = array.tolist()
+    if len(values) == 0:
+        raise ArgumentError(f"{name}={value!r} holds no values")
+    return values

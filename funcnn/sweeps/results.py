@@ -1,0 +1,183 @@
+"""What a sweep gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from funcnn.core import DivergenceError, MissingExtraError
+from funcnn.precision import numerics
+from funcnn.randomness import key_of
+from funcnn.results import TrainResult
+from funcnn.sweeps.tally import NEVER
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from jaxtyping import Float, Int
+    from matplotlib.axes import Axes
+
+    from funcnn.core import Model, Params, TrainState
+
+__all__ = ["SweepResult"]
+
+
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
+class SweepResult:
+    """Many finished runs, the members of a sweep.
+
+    Attributes:
+        model: the model that was trained.
+        settings: the values of what was swept, one dict a member.
+        losses: the loss before an update, (members, kept), in the sweep's dtype; NaN
+            from the step at which a member diverged.
+        logged_steps: the steps whose losses are kept, (kept,): all of them, or every
+            ``log_every``-th and the last.
+        diverged: the first step at which a member was not finite, (members,), as
+            ``DivergenceError`` counts it; -1 for a member that did not diverge.
+        state: the members' states after the last update, NumPy arrays with a leading
+            axis (members,), the keys as their words; the last finite state of a member
+            that diverged.
+        sample: the shape and dtype of one sample of x, as the model takes it.
+        target_axes: the number of axes of the y that was given, or None, as in
+            ``TrainResult``.
+        dtype: ``"float32"`` or ``"float64"``.
+        compile_seconds: what went by before the first step.
+        run_seconds: what the steps of all members took.
+    """
+
+    model: Model
+    settings: list[dict[str, Any]]
+    losses: Float[np.ndarray, "members kept"]
+    logged_steps: Int[np.ndarray, " kept"]
+    diverged: Int[np.ndarray, " members"]
+    state: TrainState
+    sample: jax.ShapeDtypeStruct
+    target_axes: int | None
+    dtype: str
+    compile_seconds: float
+    run_seconds: float
+
+    @property
+    def params(self) -> Params:
+        """The parameters after the last update, each array with a leading axis (members,).
+
+        Those of a member that diverged are its last finite ones.
+        """
+        return self.state.params
+
+    @property
+    def ranking(self) -> Int[np.ndarray, " finite"]:
+        """The members that did not diverge, from the lowest last loss to the highest."""
+        order = np.argsort(self.losses[:, -1], kind="stable")
+        return order[self.diverged[order] == NEVER]
+
+    def best(self) -> TrainResult:
+        """The member with the lowest last loss, ``result(ranking[0])``.
+
+        Raises:
+            DivergenceError: where every member diverged, for the one that lasted longest.
+        """
+        ranking = self.ranking
+        return self.result(int(ranking[0] if len(ranking) else self.diverged.argmax()))
+
+    def result(self, member: int) -> TrainResult:
+        """One member, as ``train`` gives it.
+
+        Args:
+            member: from 0; from the end where it is negative.
+
+        Returns:
+            The member's run. Its losses are NaN at the steps that ``log_every`` left
+            out, and its time is an equal share of the sweep's.
+
+        Raises:
+            DivergenceError: where the member diverged, as from ``train``.
+            IndexError: where there is no such member.
+        """
+        with numerics(self.dtype):
+            state = jax.device_put(jax.tree.map(lambda leaf: leaf[member], self.state))
+            state = state._replace(key=key_of(state.key))
+        diverged = int(self.diverged[member])
+        steps = self.logged_steps[-1] + 1 if diverged == NEVER else diverged
+        kept = self.logged_steps < steps
+        losses = np.full(steps, np.nan, self.dtype)
+        losses[self.logged_steps[kept]] = self.losses[member, kept]
+        if diverged != NEVER:
+            raise DivergenceError(diverged, state, losses)
+        return TrainResult(
+            model=self.model,
+            state=state,
+            sample=self.sample,
+            target_axes=self.target_axes,
+            losses=losses,
+            dtype=self.dtype,
+            compile_seconds=self.compile_seconds,
+            run_seconds=self.run_seconds / len(self.settings),
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A table with a row a member: its settings, first and last loss, step of divergence.
+
+        The last loss of a member that diverged is NaN; the step of one that did not is None.
+        """
+        return [
+            settings
+            | {
+                "first_loss": float(losses[0]),
+                "last_loss": float(losses[-1]),
+                "diverged": None if step == NEVER else int(step),
+            }
+            for settings, losses, step in zip(
+                self.settings, self.losses, self.diverged, strict=True
+            )
+        ]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The table of :meth:`rows` as a ``pandas.DataFrame``; needs the extra ``pandas``.
+
+        Raises:
+            MissingExtraError: where pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise MissingExtraError("pandas", "pandas") from None
+        return pd.DataFrame(self.rows()).astype({"diverged": "Int64"})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the losses over the steps; needs the extra ``plot``.
+
+        Members that differ in their seed alone make one bundle: the median of their
+        losses and the range from the lowest to the highest.
+
+        Args:
+            ax: where to draw; a new figure without it.
+
+        Returns:
+            The axes drawn on.
+
+        Raises:
+            MissingExtraError: where matplotlib is not installed.
+        """
+        from funcnn import plots
+
+        bundles: dict[str, list[np.ndarray]] = {}
+        for settings, losses in zip(self.settings, self.losses, strict=True):
+            label = ", ".join(
+                f"{name}={value:.4g}" for name, value in settings.items() if name != "seed"
+            )
+            bundles.setdefault(label, []).append(losses)
+        curves = {label: np.stack(losses) for label, losses in bundles.items()}
+        return plots.bands(curves, self.logged_steps, ax=ax)
+
+    def __repr__(self) -> str:
+        members, ranking = len(self.settings), self.ranking
+        facts = [f"{members} members", f"{self.logged_steps[-1] + 1} steps"]
+        if len(ranking):
+            facts.append(f"lowest last loss {self.losses[ranking[0], -1]:.6g}")
+        if len(ranking) < members:
+            facts.append(f"{members - len(ranking)} diverged")
+        return f"SweepResult({', '.join(facts)})"
