@@ -7,6 +7,7 @@ import math
 import os
 import secrets
 import stat
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -18,7 +19,14 @@ import numpy as np
 from funcnn import checks
 from funcnn.core import ArgumentError, ArgumentTypeError
 
-__all__ = ["LARGEST_ARRAY", "read_csv", "read_npz", "require_file", "write_whole"]
+__all__ = [
+    "LARGEST_ARRAY",
+    "read_csv",
+    "read_npz",
+    "require_file",
+    "require_place",
+    "write_whole",
+]
 
 LARGEST_ARRAY = 2**33
 """The most bytes that an archive may unpack to: 8 GiB."""
@@ -33,6 +41,21 @@ def require_file(path: str | os.PathLike[str]) -> Path:
         raise ArgumentError(f"{path}: there is no such file: {error.strerror}") from error
     if not stat.S_ISREG(mode):
         raise ArgumentError(f"{path} is not a regular file")
+    return path
+
+
+def require_place(path: str | os.PathLike[str]) -> Path:
+    """The path, where a file could be written there."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ArgumentError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise ArgumentError(f"{path} is a folder")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ArgumentError(f"{path} cannot be written: {error}") from error
     return path
 
 

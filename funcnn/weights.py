@@ -7,7 +7,6 @@ is saved as ``layer.w``.
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ import numpy as np
 
 from funcnn import checks
 from funcnn.core import ArgumentError, ArgumentTypeError, MissingExtraError
-from funcnn.files import read_npz, require_file, write_whole
+from funcnn.files import read_npz, require_file, require_place, write_whole
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -71,18 +70,9 @@ def check_destination(path: str | os.PathLike[str]) -> Path:
     """The path, where params could be saved there; otherwise the errors of :func:`save_params`."""
     path = Path(path)
     _check_suffix(path)
-    if not path.parent.is_dir():
-        raise ArgumentError(f"{path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise ArgumentError(f"{path} is a folder")
     if path.suffix == ".safetensors":
         _safetensors()
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise ArgumentError(f"{path} cannot be written: {error}") from error
-    return path
+    return require_place(path)
 
 
 def _check_suffix(path: Path) -> None:

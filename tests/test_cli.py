@@ -109,6 +109,21 @@ BAD = {
     "save": (["train", "mlp", "--save", "weights.pt"], "'.pt' is not known"),
     "option": (["train", "mlp", "--stepz", "5"], "No such option"),
     "command": (["trane"], "No such command"),
+    "sweep-nothing": (["sweep", "mlp"], "nothing is swept"),
+    "sweep-model": (["sweep", "--seed", "0:3"], "a MODEL or --experiment NAME is needed"),
+    "sweep-seed": (["sweep", "mlp", "--seed", "0:3:5"], "--seed 0:3:5 must be a number, several"),
+    "sweep-values": (["sweep", "mlp", "--seed", "1,x"], "--seed 1,x must be a number, several"),
+    "sweep-empty": (["sweep", "mlp", "--seed", "3:3"], "seed=range(3, 3) holds no values"),
+    "sweep-log": (["sweep", "mlp", "--learning-rate", "0:1:log:3"], "for log, ends above 0"),
+    "sweep-count": (["sweep", "mlp", "--learning-rate", "0:1:lin:0"], "with N from 1 and"),
+    "sweep-nan": (["sweep", "mlp", "--learning-rate", "nan,1"], "learning_rate=nan must be a"),
+    "sweep-set": (["sweep", "mlp", "--set", "momentum"], "--set momentum must be NAME=VALUES"),
+    "sweep-zip": (
+        ["sweep", "mlp", "--seed", "0:2", "--learning-rate", "1,2,3", "--mode", "zip"],
+        "mode='zip' needs as many values of each",
+    ),
+    "sweep-plot": (["sweep", "mlp", "--seed", "0:2", "--plot", "p.bmp"], "'.bmp' is not known"),
+    "sweep-csv": (["sweep", "mlp", "--seed", "0:2", "--csv", "/proc/t.csv"], "cannot be written"),
 }
 
 
@@ -212,6 +227,66 @@ def test_reproduce_exits_with_1_where_losses_differ(run, monkeypatch):
     assert out.splitlines()[-1] == "1 of 2 agree, in float64"
 
 
+def test_sweep_prints_the_best_and_writes_a_table_and_a_picture(run, tmp_path):
+    table, picture = tmp_path / "t.csv", tmp_path / "p.svg"
+    code, out, err = run(
+        "sweep", "polynomial", "--seed", "0:3", "--learning-rate", "1e-7:1e-3:log:3",
+        "--steps", 200, "--dtype", "float64", "--log-every", 50, "--group", 4,
+        "--csv", table, "--plot", picture,
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    result = funcnn.sweep(
+        "polynomial", seed=range(3), learning_rate=[1e-7, 1e-5, 1e-3], steps=200, dtype="float64"
+    )
+    lines = out.splitlines()
+    assert lines[0].split() == ["seed", "learning_rate", "first", "loss", "last", "loss"]
+    last = [float(row.split()[-1]) for row in lines[1:6]]
+    np.testing.assert_allclose(last, sorted(result.losses[result.ranking, -1])[:5], rtol=1e-5)
+    assert lines[6] == f"{9 - len(result.ranking)} of 9 members diverged"
+    assert lines[7].startswith("Result: y = ")
+    assert lines[8].endswith("for 9 members of 200 steps")
+    assert lines[9:] == [f"Plot: {picture}", f"Table: {table}"]
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    assert rows[0] == ["seed", "learning_rate", "first_loss", "last_loss", "diverged"]
+    assert [row[:2] for row in rows[1:4]] == [["0", "1e-07"], ["0", "1e-05"], ["0", "0.001"]]
+    assert float(rows[1][3]) == pytest.approx(result.losses[0, -1], rel=1e-10)
+    assert [row[4] for row in rows[1:4]] == ["", "", str(result.diverged[2])]
+    assert "<svg" in picture.read_text()
+
+
+def test_sweep_of_other_numbers_and_of_an_experiment(run, tmp_path):
+    table = tmp_path / "t.csv"
+    code, _, err = run(
+        "sweep", "--experiment", "random-data/numpy", "--optimizer", "momentum", "--steps", 5,
+        "--learning-rate", "1e-6", "--set", "momentum=0.5:0.9:lin:3", "--set", "nesterov=true",
+        "--set", "weight_decay=0,0.1,0.2", "--mode", "zip", "--csv", table,
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    assert rows[0][:2] == ["momentum", "weight_decay"]
+    assert [row[:2] for row in rows[1:]] == [["0.5", "0"], ["0.7", "0.1"], ["0.9", "0.2"]]
+    alone = funcnn.train(
+        experiment="random-data/numpy", optimizer="momentum", steps=5, learning_rate=1e-6,
+        momentum=0.7, nesterov=True, weight_decay=0.1,
+    )  # fmt: skip
+    assert float(rows[2][3]) == pytest.approx(alone.losses[-1], rel=1e-10)
+
+
+def test_a_sweep_in_which_all_diverge_is_exit_code_1(run, tmp_path):
+    table = tmp_path / "t.csv"
+    code, out, err = run("sweep", "mlp", "--learning-rate", "1,2", "--csv", table)
+    assert (code, err) == (1, "funcnn: every member diverged; a smaller learning_rate may help\n")
+    assert "2 of 2 members diverged" in out
+    assert [row.split(",")[-1] for row in table.read_text().splitlines()[1:]] == ["2", "2"]
+
+
+def test_a_picture_without_matplotlib_is_refused_before_the_sweep(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, out, err = run("sweep", "mlp", "--seed", "0:2", "--plot", tmp_path / "p.png")
+    assert (code, out) == (2, "")
+    assert err == "funcnn: matplotlib is not installed: pip install 'funcnn[plot]'\n"
+
+
 def test_help_version_and_models(run):
     for arguments in ([], ["--help"]):
         code, out, _ = run(*arguments)
@@ -261,6 +336,17 @@ def test_ctrl_c_keeps_and_saves_the_finished_steps(as_json, tmp_path):
     else:
         assert out.splitlines()[-1] == f"Weights: {path}"
     assert sorted(funcnn.load_params(path)) == ["a", "b", "c", "d"]
+
+
+def test_ctrl_c_in_a_sweep_keeps_what_is_finished(run, tmp_path):
+    table = tmp_path / "t.csv"
+    arguments = ("sweep", "polynomial", "--seed", "0:4", "--log-every", 10**6, "--csv", table)
+    run(*arguments, "--steps", 1)  # Compiled, so that the signal meets the steps.
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    code, out, err = run(*arguments, "--steps", 2**31 - 1)
+    assert (code, err) == (130, "funcnn: interrupted\n")
+    assert out.splitlines()[-1] == f"Table: {table}"
+    assert len(table.read_text().splitlines()) == 5
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

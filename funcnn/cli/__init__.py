@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 import funcnn
-from funcnn.cli import atlas, training
+from funcnn.cli import atlas, sweeping, training
 
 __all__ = ["main"]
 
@@ -57,7 +57,13 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (training.train, training.models, atlas.experiments, atlas.reproduce):
+for _command in (
+    training.train,
+    training.models,
+    sweeping.sweep,
+    atlas.experiments,
+    atlas.reproduce,
+):
     commands.add_command(_command)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import funcnn
+from funcnn.cli.options import of_a_run, read_hyperparameters, read_run
 from funcnn.experiments import OF_MODEL, Experiment, find
 from funcnn.reporting import logged_steps
 from funcnn.weights import check_destination
@@ -29,43 +29,27 @@ def models() -> None:
 
 
 @click.command()
-@click.argument("model", required=False)
-@click.option("--experiment", metavar="NAME", help='One of those that "funcnn experiments" lists.')
-@click.option("--data", metavar="FILE", help="A .npz (arrays x, y) or .csv file.")
-@click.option("--target", metavar="NAME", multiple=True, help="A .csv column to predict.")
-@click.option("--hidden", metavar="N[,N...]", help="Widths of the hidden layers.")
-@click.option("--degree", type=int, help="Degree of a polynomial.")
-@click.option("--loss", help="sum_squared_error, mean_squared_error or cross_entropy.")
-@click.option("--optimizer", help="sgd, momentum, rmsprop, adam or adamw.")
+@of_a_run
 @click.option("--learning-rate", type=float, help="Step size.")
 @click.option("--set", "settings", metavar="NAME=NUMBER", multiple=True,
               help="A further setting of the optimizer: momentum=0.9, nesterov=true.")  # fmt: skip
-@click.option("--gradient", help="autodiff, or manual: derived by hand.")
-@click.option("--form", default="direct", help="direct, gram or auto: how steps are computed.")
-@click.option("--steps", type=int, help="Number of updates.")
-@click.option("--batch-size", type=int, help="Samples in a step; all without it.")
-@click.option("--dtype", help="float32 or float64.")
 @click.option("--seed", type=int, default=0, help="What the random numbers follow from.")
 @click.option("--log-every", type=int, help="Steps between printed losses.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--save", metavar="FILE", help="Write the weights: .npz or .safetensors.")
 def train(
-    model: str | None,
-    experiment: str | None,
-    target: tuple[str, ...],
-    hidden: str | None,
     settings: tuple[str, ...],
     log_every: int | None,
     as_json: bool,
     save: str | None,
-    **arguments: Any,
+    **options: Any,
 ) -> None:
     """Train MODEL ("funcnn models" lists them), on the tutorials' data or on yours.
 
     What is not given is as in the experiment, or in the tutorial that the model comes from.
     """
-    if model is None and experiment is None:
-        raise funcnn.ArgumentError("a MODEL or --experiment NAME is needed")
+    arguments = read_run(**options)
+    model, experiment = arguments["model"], arguments["experiment"]
     if save is not None:
         check_destination(save)
     own = find(experiment) if experiment is not None else OF_MODEL.get(model or "")
@@ -73,12 +57,9 @@ def train(
     interrupted = False
     try:
         result = funcnn.train(
-            model,
-            experiment=experiment,
-            target=target[0] if len(target) == 1 else target or None,
-            hidden=None if hidden is None else _widths(hidden),
             log_every=None if as_json else logged,
-            **(arguments | _hyperparameters(settings)),
+            **arguments,
+            **read_hyperparameters(settings, float, "NAME=NUMBER (or true, false)"),
         )
     except funcnn.TrainingInterrupted as stop:
         result, interrupted = stop.result, True
@@ -141,27 +122,3 @@ def _print_end(result: TrainResult, saved: str | None) -> None:
     )
     if saved is not None:
         click.echo(f"Weights: {saved}")
-
-
-def _widths(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(width) for width in text.split(","))
-    except ValueError:
-        raise funcnn.ArgumentError(f"--hidden {text} must be one or more whole numbers") from None
-
-
-def _hyperparameters(settings: tuple[str, ...]) -> dict[str, Any]:
-    taken = inspect.signature(funcnn.train).parameters
-    numbers: dict[str, Any] = {}
-    for text in settings:
-        name, _, value = text.partition("=")
-        if name in taken or name in numbers:
-            raise funcnn.ArgumentError(f"--set {text}: {name} is set elsewhere")
-        try:
-            truth = {"true": True, "false": False}.get(value.lower())
-            numbers[name] = float(value) if truth is None else truth
-        except ValueError:
-            raise funcnn.ArgumentError(
-                f"--set {text} must be NAME=NUMBER (or true, false)"
-            ) from None
-    return numbers

@@ -1,0 +1,82 @@
+"""What the commands that train have in common: what to train, and on what."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+import funcnn
+
+__all__ = ["of_a_run", "read_hyperparameters", "read_run"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.argument("model", required=False),
+    click.option("--experiment", metavar="NAME",
+                 help='One of those that "funcnn experiments" lists.'),
+    click.option("--data", metavar="FILE", help="A .npz (arrays x, y) or .csv file."),
+    click.option("--target", metavar="NAME", multiple=True, help="A .csv column to predict."),
+    click.option("--hidden", metavar="N[,N...]", help="Widths of the hidden layers."),
+    click.option("--degree", type=int, help="Degree of a polynomial."),
+    click.option("--loss", help="sum_squared_error, mean_squared_error or cross_entropy."),
+    click.option("--optimizer", help="sgd, momentum, rmsprop, adam or adamw."),
+    click.option("--gradient", help="autodiff, or manual: derived by hand."),
+    click.option("--form", default="direct", help="direct, gram or auto: how steps are computed."),
+    click.option("--steps", type=int, help="Number of updates."),
+    click.option("--batch-size", type=int, help="Samples in a step; all without it."),
+    click.option("--dtype", help="float32 or float64."),
+)  # fmt: skip
+
+
+def of_a_run(command: Command) -> Command:
+    """Give a command the options that say what is trained, ``model`` among them."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def read_run(
+    model: str | None,
+    experiment: str | None,
+    target: Sequence[str],
+    hidden: str | None,
+    **others: Any,
+) -> dict[str, Any]:
+    """The options of a run, as ``funcnn.train`` and ``funcnn.sweep`` take them."""
+    if model is None and experiment is None:
+        raise funcnn.ArgumentError("a MODEL or --experiment NAME is needed")
+    return others | {
+        "model": model,
+        "experiment": experiment,
+        "target": target[0] if len(target) == 1 else target or None,
+        "hidden": None if hidden is None else _widths(hidden),
+    }
+
+
+def read_hyperparameters(
+    settings: Sequence[str], read: Callable[[str], Any], expected: str
+) -> dict[str, Any]:
+    """The NAME=VALUE of ``--set``: true, false, or what ``read`` makes of the value."""
+    taken = inspect.signature(funcnn.train).parameters
+    numbers: dict[str, Any] = {}
+    for text in settings:
+        name, _, value = text.partition("=")
+        if name in taken or name in numbers:
+            raise funcnn.ArgumentError(f"--set {text}: {name} is set elsewhere")
+        try:
+            truth = {"true": True, "false": False}.get(value.lower())
+            numbers[name] = read(value) if truth is None else truth
+        except ValueError:
+            raise funcnn.ArgumentError(f"--set {text} must be {expected}") from None
+    return numbers
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(width) for width in text.split(","))
+    except ValueError:
+        raise funcnn.ArgumentError(f"--hidden {text} must be one or more whole numbers") from None

@@ -1,0 +1,168 @@
+"""The command that trains many networks at once: ``funcnn sweep polynomial --seed 0:100``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+import funcnn
+from funcnn import checks
+from funcnn.cli.options import of_a_run, read_hyperparameters, read_run
+from funcnn.core import MissingExtraError
+from funcnn.files import require_place, write_whole
+
+__all__ = ["sweep"]
+
+BEST = 5
+"""How many of the members are printed, from the lowest last loss."""
+
+MOST = 2**20
+"""The most numbers between two ends."""
+
+
+@click.command()
+@of_a_run
+@click.option("--seed", metavar="VALUES", default="0", help="What the random numbers follow from.")
+@click.option("--learning-rate", metavar="VALUES", help="Step sizes.")
+@click.option("--set", "settings", metavar="NAME=VALUES", multiple=True,
+              help="A further setting of the optimizer: momentum=0,0.5,0.9.")  # fmt: skip
+@click.option("--mode", default="product", help="product of all values (the default), or zip.")
+@click.option("--log-every", type=int, help="Steps between losses that are kept; 1 without it.")
+@click.option("--group", type=int, help="Members side by side; what fits the memory without it.")
+@click.option("--plot", metavar="FILE", help="Draw the losses: .png, .svg or .pdf.")
+@click.option("--csv", "table", metavar="FILE", help="Write a .csv with a row for each member.")
+@click.pass_context
+def sweep(
+    context: click.Context,
+    seed: str,
+    learning_rate: str | None,
+    settings: tuple[str, ...],
+    mode: str,
+    log_every: int | None,
+    group: int | None,
+    plot: str | None,
+    table: str | None,
+    **options: Any,
+) -> None:
+    """Train MODEL many times at once, with every combination of the VALUES.
+
+    VALUES are numbers: one; several, as 1e-3,1e-2; whole ones from the first to before the
+    last, as 0:100; or between two ends, in equal ratios or equal distances, as
+    1e-7:1e-5:log:20 or 0:0.9:lin:10.
+    """
+    arguments = read_run(**options) | {"seed": _values("--seed", seed)}
+    if learning_rate is not None:
+        arguments["learning_rate"] = _values("--learning-rate", learning_rate)
+    arguments |= read_hyperparameters(settings, lambda text: _values("--set", text), "NAME=VALUES")
+    if plot is not None:
+        _check_place("--plot", plot, (".png", ".svg", ".pdf"))
+        _figure()
+    if table is not None:
+        _check_place("--csv", table, (".csv",))
+    interrupted = False
+    try:
+        result = funcnn.sweep(mode=mode, log_every=log_every, group=group, **arguments)
+    except funcnn.TrainingInterrupted as stop:
+        result, interrupted = stop.result, True
+    _print(result)
+    if plot is not None:
+        _draw(result, plot)
+        click.echo(f"Plot: {plot}")
+    if table is not None:
+        _write_table(result, table)
+        click.echo(f"Table: {table}")
+    if interrupted:
+        raise KeyboardInterrupt
+    if not len(result.ranking):
+        click.echo("funcnn: every member diverged; a smaller learning_rate may help", err=True)
+        context.exit(1)
+
+
+def _values(option: str, text: str) -> Any:
+    """What VALUES stand for: a number where it is one, otherwise a sequence.
+
+    >>> _values("--seed", "3"), _values("--seed", "0:100"), _values("--set", "0,0.5")
+    (3, range(0, 100), [0, 0.5])
+    >>> _values("--learning-rate", "0.01:1:log:3"), _values("--set", "0:1:lin:3")
+    ([0.01, 0.1, 1.0], [0.0, 0.5, 1.0])
+    """
+    try:
+        match text.split(":"):
+            case [single] if "," not in single:
+                return _number(single)
+            case [several]:
+                return [_number(number) for number in several.split(",")]
+            case [first, end]:
+                return range(int(first), int(end))
+            case [low, high, "log" | "lin" as spacing, count] if 0 < int(count) <= MOST:
+                spaced = np.geomspace if spacing == "log" else np.linspace
+                ends = float(low), float(high)
+                if all(map(math.isfinite, ends)) and (spacing == "lin" or min(ends) > 0):
+                    return spaced(*ends, int(count)).tolist()
+    except ValueError:
+        pass
+    raise funcnn.ArgumentError(
+        f"{option} {text} must be a number, several (1e-3,1e-2), whole numbers (0:100), or "
+        f"LOW:HIGH:log:N or LOW:HIGH:lin:N with N from 1 and, for log, ends above 0"
+    )
+
+
+def _number(text: str) -> float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def _print(result: funcnn.SweepResult) -> None:
+    names = list(result.settings[0])
+    click.echo("".join(f"{name:>15}" for name in [*names, "first loss", "last loss"]))
+    rows = result.rows()
+    for member in result.ranking[:BEST]:
+        row = rows[member]
+        numbers = [*(row[name] for name in names), row["first_loss"], row["last_loss"]]
+        click.echo("".join(f"{number:>15.6g}" for number in numbers))
+    members, finite = len(rows), len(result.ranking)
+    if finite < members:
+        click.echo(f"{members - finite} of {members} members diverged")
+    if finite and (formula := result.best().formula) is not None:
+        click.echo(f"Result: {formula}")
+    steps = result.logged_steps[-1] + 1
+    click.echo(
+        f"Time: {result.compile_seconds:.2f} s to compile, {result.run_seconds:.2f} s for "
+        f"{members} members of {steps} steps"
+    )
+
+
+def _check_place(option: str, path: str, endings: tuple[str, ...]) -> None:
+    checks.choice(f"the ending of {option}", Path(path).suffix, endings)
+    require_place(path)
+
+
+def _figure() -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError("matplotlib", "plot") from None
+    return Figure(figsize=(7, 4.5), layout="constrained")
+
+
+def _draw(result: funcnn.SweepResult, path: str) -> None:
+    figure, picture = _figure(), io.BytesIO()
+    result.plot(figure.add_subplot())
+    figure.savefig(picture, format=Path(path).suffix[1:], dpi=150)
+    write_whole(path, lambda stream: stream.write(picture.getvalue()))
+
+
+def _write_table(result: funcnn.SweepResult, path: str) -> None:
+    rows, text = result.rows(), io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, lambda stream: stream.write(text.getvalue().encode()))
