@@ -83,9 +83,10 @@ def with_numbers(
     optimizer: optax.GradientTransformation, numbers: Mapping[str, Any]
 ) -> optax.GradientTransformation:
     """The optimizer with other numbers (traced ones too) for all of ``numbers_of`` it."""
+    template = without_numbers(optimizer)
     if not numbers:
-        return without_numbers(optimizer)
-    return optimizer._replace(init=optimizer.init._replace(numbers=tuple(numbers.items())))
+        return template
+    return template._replace(init=_Init(template.init, tuple(numbers.items()), *made_of(optimizer)))
 
 
 class _Init(NamedTuple):
@@ -93,7 +94,7 @@ class _Init(NamedTuple):
 
     template: Callable[[Any], Any]
     numbers: tuple[tuple[str, Any], ...]
-    factory: Callable[..., optax.GradientTransformation]
+    factory: Callable[..., optax.GradientTransformation] | None
     used: frozenset[str]
 
     def __call__(self, params: optax.Params) -> Any:

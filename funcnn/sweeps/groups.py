@@ -28,8 +28,9 @@ from funcnn.sweeps.tally import Tally
 if TYPE_CHECKING:
     from jaxtyping import Array, UInt32
 
-    from funcnn.core import Params, Update
+    from funcnn.core import Params
     from funcnn.plans import Plan
+    from funcnn.updates import Update
 
 __all__ = ["run"]
 
@@ -172,6 +173,7 @@ def _result(
         sample=jax.ShapeDtypeStruct(plan.data[0].shape[1:], plan.data[0].dtype),
         target_axes=plan.target_axes,
         dtype=plan.dtype,
+        form=plan.form,
         compile_seconds=compile_seconds,
         run_seconds=run_seconds,
     )

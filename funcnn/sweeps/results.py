@@ -44,6 +44,7 @@ class SweepResult:
         target_axes: the number of axes of the y that was given, or None, as in
             ``TrainResult``.
         dtype: ``"float32"`` or ``"float64"``.
+        form: ``"direct"`` or ``"gram"``, as in ``TrainResult``.
         compile_seconds: what went by before the first step.
         run_seconds: what the steps of all members took.
     """
@@ -57,6 +58,7 @@ class SweepResult:
     sample: jax.ShapeDtypeStruct
     target_axes: int | None
     dtype: str
+    form: str
     compile_seconds: float
     run_seconds: float
 
@@ -114,6 +116,7 @@ class SweepResult:
             target_axes=self.target_axes,
             losses=losses,
             dtype=self.dtype,
+            form=self.form,
             compile_seconds=self.compile_seconds,
             run_seconds=self.run_seconds / len(self.settings),
         )
