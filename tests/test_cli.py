@@ -212,6 +212,21 @@ def test_reproduce_prints_a_row_for_each_and_writes_a_report(run, tmp_path):
     assert "2 of 2 experiments" in (tmp_path / "r" / "index.html").read_text()
 
 
+def test_reproduce_takes_a_seed_and_every_experiment(run, monkeypatch):
+    asked = []
+
+    def reproduce(record, dtype, steps, seed):
+        asked.append((record.name, dtype, steps, seed))
+        return done
+
+    done = funcnn.reproduce("sine/numpy", steps=3)
+    monkeypatch.setattr(cli.atlas, "reproduce_one", reproduce)
+    code, out, _ = run("reproduce", "--all", "--seed", 7, "--dtype", "float32", "--steps", 3)
+    assert code == 0
+    assert asked == [(name, "float32", 3, 7) for name in EXPERIMENTS]
+    assert out.splitlines()[-1] == "27 of 27 agree, in float32"
+
+
 def test_reproduce_exits_with_1_where_losses_differ(run, monkeypatch):
     right = numpy_loops.cubic
 

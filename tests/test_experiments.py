@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import funcnn
-from funcnn.experiments import EXPERIMENTS, OF_MODEL
+from funcnn.experiments import EXPERIMENTS, OF_MODEL, Tolerance
 
 EVERY_100 = range(99, 2000, 100)
 NETWORK = ("mlp", "sgd", 1e-6)
@@ -168,3 +168,21 @@ def test_the_readme_s_table():
             f"| {record.lesson.pytorch} | {record.lesson.here} |"
         )
         assert row in readme.splitlines()
+
+
+def test_the_tolerances():
+    for record in EXPERIMENTS.values():
+        assert record.tolerances.keys() == {"float64", "float32"}
+        exact, single = record.tolerances["float64"], record.tolerances["float32"]
+        assert (exact.relative, exact.of_first) == (1e-8, 0)
+        relative = 3e-4 if record.name == "sine/dynamic" else 1e-5
+        of_first = 0 if record.name.startswith("sine/") else 1e-6
+        assert single.relative == relative
+        assert single.of_first == (2e-6 if record.optimizer == "adam" else of_first)
+        for tolerance in (exact, single):
+            assert tolerance.chaotic == (record.optimizer == "rmsprop")
+            assert tolerance.steps == (1000 if tolerance.chaotic else None)
+            assert tolerance.reason
+    reference = np.array([100.0, 10.0])
+    allowed = Tolerance(1e-2, "for once", of_first=1e-3).allowed(reference)
+    np.testing.assert_allclose(allowed, [1.1, 0.2])

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import funcnn
@@ -41,6 +42,8 @@ def test_the_page_holds_every_experiment(text):
         assert "grad_y_pred = 2" in shown  # the reference's code
         assert f'gradient="{record.gradient}"' in shown  # funcnn's
         assert "def value_and_grad(" in shown
+        assert 'learning_rate=1e-06,\n    steps=40,\n    dtype="float64"' in shown
+        assert "of 40 compared. Allowed is 1e-08 of the loss: the same" in " ".join(shown.split())
     assert text.count("✓ agrees") == 2 * 2
     assert text.count("✗ differs") == 2
     assert "2 of 3 experiments" in text
@@ -67,8 +70,18 @@ def test_the_page_stands_alone(text):
 
 
 def test_a_long_curve_is_drawn_by_its_largest_values():
-    reproduction = funcnn.reproduce("sine/numpy", steps=2000)
-    assert len(reports.figures.curves(reproduction)) < 60_000
+    values = np.ones(2500)
+    values[[3, 2499]] = 7, 9
+    steps, thinned = reports.figures._thinned(values)
+    assert len(steps) <= 1250
+    assert thinned[steps == 2] == 7
+    assert thinned[-1] == 9
+
+
+def test_backquotes_mark_code_and_nothing_else_is_markup():
+    assert str(reports.code.text("`a` <b> `c < d`")) == (
+        "<code>a</code> &lt;b&gt; <code>c &lt; d</code>"
+    )
 
 
 def test_an_old_report_is_replaced_whole(page):

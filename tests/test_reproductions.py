@@ -80,7 +80,14 @@ def test_what_a_reproduction_knows():
     assert reproduction.largest_difference == relative.max() == relative[reproduction.worst_step]
     assert reproduction.compared_steps == len(reproduction.losses) == 300
     assert reproduction.share_of_tolerance == pytest.approx(relative.max() / 1e-5)
-    assert 0 < reproduction.params_difference < 1e-5
+    furthest = max(
+        abs(float(reproduction.result.params[name]) - float(value))
+        for name, value in reproduction.reference_params.items()
+    )
+    assert reproduction.params_difference == pytest.approx(furthest)
+    later = dataclasses.replace(reproduction, compared_steps=5)
+    assert later.worst_step == relative[:5].argmax() != reproduction.worst_step
+    assert later.largest_difference == relative[:5].max()
     assert reproduction.reference_seconds > 0
     assert reproduction.seconds > reproduction.result.run_seconds > 0
     assert "agrees" in repr(reproduction)
