@@ -93,6 +93,15 @@ def test_an_old_report_is_replaced_whole(page):
     page.write_text(before)
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(tmp_path):
+    (tmp_path / "index.html").mkdir()
+    with pytest.raises(funcnn.ArgumentError, match="is a folder"):
+        reports.check_destination(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        reports.check_destination(tmp_path / "file")
+
+
 def test_without_its_packages_the_extra_is_named(tmp_path):
     for package in ("jinja2", "pygments", "matplotlib"):
         code = (

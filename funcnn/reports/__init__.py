@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from funcnn.core import MissingExtraError
-from funcnn.files import write_whole
+from funcnn.files import require_place, write_whole
 from funcnn.reports import code, figures
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def write(reproductions: Sequence[Reproduction], directory: str | os.PathLike[st
 
     Raises:
         MissingExtraError: where Jinja, Pygments or matplotlib is missing.
-        OSError: where the page cannot be written.
+        ArgumentError, OSError: where the page cannot be written.
     """
     path = check_destination(directory)
     page = _template().render(
@@ -55,7 +55,7 @@ def check_destination(directory: str | os.PathLike[str]) -> Path:
     _template()
     path = Path(directory) / "index.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+    return require_place(path)
 
 
 def _template() -> Any:
