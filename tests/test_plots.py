@@ -63,7 +63,7 @@ def test_a_line_goes_past_a_loss_that_was_not_kept():
 
 
 def test_bands_are_the_median_and_the_range(ax):
-    bundles = {"p": np.outer([1.0, 3.0, 2.0], FALLING), "q": 5 * FALLING[None]}
+    bundles = {"p": np.outer([1.0, 9.0, 2.0], FALLING), "q": 5 * FALLING[None]}
     steps = np.array([0, 10, 20])
     assert plots.bands(bundles, steps, ax=ax) is ax
     np.testing.assert_array_equal(ax.lines[0].get_xdata(), steps)
@@ -71,7 +71,7 @@ def test_bands_are_the_median_and_the_range(ax):
     np.testing.assert_array_equal(ax.lines[1].get_ydata(), 5 * FALLING)
     (band,) = ax.collections  # One curve alone has no range.
     extent = band.get_paths()[0].get_extents()
-    assert (extent.ymin, extent.ymax) == (1.0, 300.0)
+    assert (extent.ymin, extent.ymax) == (1.0, 900.0)
     assert ax.get_yscale() == "log"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["p", "q"]
 

@@ -239,6 +239,22 @@ def test_groups_are_of_a_size_that_fits_the_memory(monkeypatch):
     assert sizes[100, 2**22] > sizes[100, 2**20]
 
 
+def test_groups_that_are_done_leave_the_device(line, monkeypatch):
+    alive = []
+    chunks_of = groups.chunks
+
+    def recorded(*arguments):
+        for chunk in chunks_of(*arguments):
+            if chunk.first == 0:
+                alive.append(len(jax.live_arrays()))
+            yield chunk
+
+    monkeypatch.setattr(groups, "chunks", recorded)
+    funcnn.sweep(data=line, seed=range(20), group=2, **LINE)
+    assert len(alive) == 10
+    assert alive[-1] == alive[2]
+
+
 @pytest.mark.parametrize(
     ("name", "batch_size"), [("mlp", None), ("mlp_linear-deep", 4), ("polynomial", None)]
 )
@@ -326,7 +342,17 @@ def test_divergence_at_the_first_step_and_after_the_last():
     assert result.losses.tolist() == [[2.0**120]] * 2
 
 
-def test_where_every_member_diverges_none_is_best_and_no_step_is_wasted():
+def test_where_every_member_diverges_none_is_best_and_no_step_is_wasted(monkeypatch):
+    calls = []
+    chunks_of = groups.chunks
+
+    def counted(*arguments):
+        for chunk in chunks_of(*arguments):
+            calls.append(chunk.first)
+            assert len(calls) < 10**3
+            yield chunk
+
+    monkeypatch.setattr(groups, "chunks", counted)
     result = doubled(funcnn.sweep, learning_rate=[1.5, 2.5], steps=2**30, log_every=2**20)
     assert result.losses.shape == (2, 2**10 + 1)
     assert np.isnan(result.losses[:, 1:]).all()
@@ -428,6 +454,8 @@ BAD = {
     "rate-zero": ({"learning_rate": [0]}, "learning_rate=0 must be a positive"),
     "rate-nan": ({"learning_rate": [1e-3, np.nan]}, "learning_rate=nan must be a positive"),
     "rate-text": ({"learning_rate": [1e-3, "x"]}, "learning_rate='x' is not a number"),
+    "rate-none": ({"learning_rate": [None, 1e-3]}, "learning_rate=None is not a number"),
+    "rate-schedules": ({"learning_rate": [abs]}, "learning_rate=<built-in function abs> is not a"),
     "rate-bool": ({"learning_rate": [True]}, "learning_rate=True is not a number"),
     "rate-nested": ({"learning_rate": [[1e-3], 1e-2]}, "learning_rate=[0.001] is not a number"),
     "rate-dict": ({"learning_rate": {1e-3: 1}, "seed": [1]}, "is not a number"),

@@ -99,5 +99,9 @@ def _check_values(model: Any, swept: Mapping[str, Sequence[Any]], shared: dict[s
             if name == "seed":
                 check_seed(value)
             else:
+                checks.number(name, value, positive=name == "learning_rate")
+        if name != "seed":
+            # What an optimizer takes has a lower and an upper end, and no gaps.
+            for value in (min(values), max(values)):
                 given = {"learning_rate": shared.get("learning_rate"), **numbers, name: value}
                 choose_optimizer(shared.get("optimizer"), given.pop("learning_rate"), given, own)

@@ -23,7 +23,7 @@ from funcnn.reporting import Report
 from funcnn.running import FEW, drawing
 from funcnn.shapes import memory_of
 from funcnn.sweeps.results import SweepResult
-from funcnn.sweeps.tally import Tally
+from funcnn.sweeps.tally import Part, Tally
 
 if TYPE_CHECKING:
     from jaxtyping import Array, UInt32
@@ -65,7 +65,7 @@ def run(
         jax.block_until_ready(loop(_first_states(plan, groups[0]), data, np.int32(0)))
         compile_seconds = time.perf_counter() - begin
 
-        begin, tallies = time.perf_counter(), []
+        begin, parts = time.perf_counter(), []
         bar = Report(plan.steps * len(groups), range(0), progress)
         with held_interrupts() as interrupted, bar as report:
             for members in groups:
@@ -75,11 +75,11 @@ def run(
                     report.add(np.fmin.reduce(tally.add(chunk, loop, data)))
                     if tally.finished or interrupted():
                         break
-                if tally.finished or not tallies:
-                    tallies.append(tally)
+                if tally.finished or not parts:
+                    parts.append(tally.part())
                 if interrupted():
                     break
-        result = _result(plan, settings, tallies, compile_seconds, time.perf_counter() - begin)
+        result = _result(plan, settings, parts, compile_seconds, time.perf_counter() - begin)
     if interrupted():
         raise TrainingInterrupted(result)
     return result
@@ -153,22 +153,21 @@ def _starting(optimizer: optax.GradientTransformation) -> Callable[..., Any]:
 def _result(
     plan: Plan,
     settings: list[dict[str, Any]],
-    tallies: Sequence[Tally],
+    parts: Sequence[Part],
     compile_seconds: float,
     run_seconds: float,
 ) -> SweepResult:
-    """The tallies of the groups, put together, less what filled up the last group."""
-    count = min(len(settings), sum(len(tally.diverged) for tally in tallies))
-    state = jax.tree.map(
-        lambda *parts: np.concatenate(parts)[:count], *(tally.state() for tally in tallies)
-    )
+    """The parts of the groups, put together, less what filled up the last group."""
+    states, logged_steps, losses, diverged = zip(*parts, strict=True)
+    count = min(len(settings), sum(map(len, diverged)))
+    state = jax.tree.map(lambda *leaves: np.concatenate(leaves)[:count], *states)
     seeds = [member.get("seed", plan.seed) for member in settings[:count]]
     return SweepResult(
         model=plan.model,
         settings=settings[:count],
-        losses=np.concatenate([tally.losses() for tally in tallies])[:count],
-        logged_steps=tallies[0].logged_steps,
-        diverged=np.concatenate([tally.diverged for tally in tallies])[:count],
+        losses=np.concatenate(losses)[:count],
+        logged_steps=logged_steps[0],
+        diverged=np.concatenate(diverged)[:count],
         state=state._replace(key=_words(run_words, seeds)),
         sample=jax.ShapeDtypeStruct(plan.data[0].shape[1:], plan.data[0].dtype),
         target_axes=plan.target_axes,

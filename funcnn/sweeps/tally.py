@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from funcnn.core import Data
 
-__all__ = ["NEVER", "Tally", "kept_steps"]
+__all__ = ["NEVER", "Part", "Tally", "kept_steps"]
 
 NEVER = -1
 """In place of the step of divergence, for a member that did not diverge."""
@@ -31,11 +31,25 @@ def kept_steps(steps: int, log_every: int) -> Int[np.ndarray, " kept"]:
     return np.append(np.arange(0, steps - 1, log_every), steps - 1)
 
 
+class Part(NamedTuple):
+    """What came of a group, in NumPy arrays: the device is free for the next.
+
+    Attributes:
+        state: the members' states, without their keys; the last finite one of a member
+            that diverged.
+        logged_steps: the steps whose losses are kept.
+        losses: the losses before their updates, NaN from where a member diverged.
+        diverged: each member's first step that is not finite, or ``NEVER``.
+    """
+
+    state: TrainState
+    logged_steps: Int[np.ndarray, " kept"]
+    losses: Float[np.ndarray, "members kept"]
+    diverged: Int[np.ndarray, " members"]
+
+
 class Tally:
     """What has come of a group's members so far.
-
-    The losses of a member are NaN from where it diverges. Its state is then the last
-    finite one, which is made again from the beginning of the chunk.
 
     Attributes:
         steps: how many updates each member has made.
@@ -75,22 +89,15 @@ class Tally:
         """Whether nothing is left to do: all steps are made, or no member is finite any more."""
         return self.steps == self._all_steps or NEVER not in self.diverged
 
-    @property
-    def logged_steps(self) -> Int[np.ndarray, " kept"]:
-        """The steps whose losses are kept: to the last that was made, where it was stopped."""
-        return kept_steps(self._all_steps if self.finished else self.steps, self._log_every)
-
-    def losses(self) -> Float[np.ndarray, "members kept"]:
-        """The losses before the updates of :attr:`logged_steps`."""
+    def part(self) -> Part:
+        """The group's part of the sweep; cut after the last step made, where it was stopped."""
+        self._take(self._now, self.diverged == NEVER)
+        kept = kept_steps(self._all_steps if self.finished else self.steps, self._log_every)
         last = [] if (self.steps - 1) % self._log_every == 0 else [self._last]
         losses = np.concatenate([*self._kept, *last], axis=1)
-        missing = len(self.logged_steps) - losses.shape[1]  # Where all diverged before the end.
-        return np.pad(losses, ((0, 0), (0, missing)), constant_values=np.nan)
-
-    def state(self) -> TrainState:
-        """The members' states as NumPy arrays, without their keys."""
-        self._take(self._now, self.diverged == NEVER)
-        return self._last_finite
+        missing = len(kept) - losses.shape[1]  # Where all diverged before the end.
+        losses = np.pad(losses, ((0, 0), (0, missing)), constant_values=np.nan)
+        return Part(self._last_finite, kept, losses, self.diverged)
 
     def _take(self, state: TrainState, members: Bool[np.ndarray, " members"]) -> None:
         """Remember the states of some members."""
