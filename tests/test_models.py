@@ -84,7 +84,7 @@ def test_the_gradient_at_exactly_zero(name, params, moves, gradient):
 @pytest.mark.parametrize("name", ["mlp", "mlp_linear"])
 def test_pytorch_agrees_about_exactly_zero(name):
     pytest.importorskip("torch")
-    from funcnn.reference.torch_loops import loss_and_gradient
+    from torch_models import loss_and_gradient
 
     params = ZERO if name == "mlp" else ZERO_LINEAR
     x, y = np.ones((4, 3)), np.ones((4, 1))
