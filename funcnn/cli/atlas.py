@@ -44,7 +44,7 @@ def reproduce(
     """
     if bool(names) == every:
         raise funcnn.ArgumentError("either the NAMEs of experiments or --all is needed")
-    records = list(EXPERIMENTS.values()) if every else [find(name) for name in names]
+    records = list(EXPERIMENTS.values()) if every else [find(name) for name in dict.fromkeys(names)]
     if report is not None:
         reports.check_destination(report)
     reproductions = []

@@ -61,7 +61,7 @@ RECORDS = (
             here="`jax.value_and_grad`",
             change="`clamp(min=0)` passes the gradient at exactly 0, and `jax.nn.relu` does "
             "not; `layers.clamp` is the former, which the gradient by hand agrees with.",
-            code=(mlp.apply, layers.clamp),
+            code=(mlp.apply, mlp.head, layers.clamp),
         ),
     ),
     _experiment(

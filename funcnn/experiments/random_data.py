@@ -66,7 +66,7 @@ RECORDS = (
             here="`jax.value_and_grad`",
             change="PyTorch records a graph at every step and walks it back; JAX derives the "
             "gradient's program once, before the first step.",
-            code=(mlp.apply, layers.clamp),
+            code=(mlp.apply, mlp.head, layers.clamp),
         ),
     ),
     _experiment(

@@ -64,7 +64,7 @@ RECORDS = (
             here="`jax.value_and_grad`",
             change="A gradient is the value of a function and not a field that accumulates, so "
             "there is nothing to zero and nothing to shield with `no_grad`.",
-            code=(mlp.apply, layers.clamp),
+            code=(mlp.apply, mlp.head, layers.clamp),
         ),
     ),
     _experiment(
@@ -76,7 +76,7 @@ RECORDS = (
             here="`optimizers.sgd`, over optax",
             change="The optimizer owns neither weights nor state: it turns a gradient and its "
             "last state into a change and its next state.",
-            code=(mlp.apply, optimizers.sgd_chain),
+            code=(mlp.apply, mlp.head, optimizers.sgd_chain),
         ),
     ),
     _experiment(
@@ -88,7 +88,7 @@ RECORDS = (
             here="`losses.sum_squared_error`",
             change="A loss has no settings to hold, so it is a function and not an object; and "
             "it refuses shapes that differ, where PyTorch would broadcast them.",
-            code=(mlp.apply, losses.sum_squared_error),
+            code=(mlp.apply, mlp.head, losses.sum_squared_error),
         ),
     ),
     _experiment(
@@ -101,7 +101,7 @@ RECORDS = (
             change="A stack of layers is a composition of functions; written out, it is three "
             "lines in which the weights are arguments. (On exact zeros `nn.ReLU` has "
             "the gradient 0 and `clamp` has 1; random data have none.)",
-            code=(mlp.apply,),
+            code=(mlp.apply, mlp.head),
         ),
     ),
     _experiment(
@@ -113,7 +113,7 @@ RECORDS = (
             here="`models.mlp` and `optimizers.sgd`",
             change="`model.parameters()` has no counterpart: the params are a dict in your "
             "hands, and whatever takes a tree of arrays takes them.",
-            code=(mlp.init, mlp.apply),
+            code=(mlp.init, mlp.apply, mlp.head),
         ),
     ),
     _experiment(
@@ -126,7 +126,7 @@ RECORDS = (
             change="The constructor becomes `init`, which returns the weights, and `forward` "
             "becomes `apply`, which is given them: `self` is gone, and with it all that "
             "can change unseen.",
-            code=(mlp.init, mlp.apply),
+            code=(mlp.init, mlp.apply, mlp.head),
         ),
     ),
     _experiment(
@@ -138,7 +138,7 @@ RECORDS = (
             here="a pair of pure functions",
             change="`Linear` keeps its weight as (outputs, inputs) and multiplies by the "
             "transpose; a formula reads x·w, so here a weight is (inputs, outputs).",
-            code=(mlp.init, mlp.apply),
+            code=(mlp.init, mlp.apply, mlp.head),
         ),
     ),
 )
