@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from funcnn.core import Data, Params
 
-__all__ = ["fit", "initial_state"]
+__all__ = ["fit", "initial_state", "loop"]
 
 
 def initial_state(
@@ -86,32 +87,33 @@ def fit(
         return _program(update, None, capacity)(state, data, steps)
     steps = checks.integer("steps", steps, at_least=1, below=2**31)
     capacity = steps if capacity is None else checks.integer("capacity", capacity, at_least=steps)
-    return _program(update, steps, capacity)(state, data, steps)
+    return _program(update, steps, capacity)(state, data)
+
+
+def loop(
+    update: Update, capacity: int, state: TrainState, data: Data, steps: int | Int[Array, ""]
+) -> tuple[TrainState, Float[Array, " capacity"]]:
+    """What :func:`fit` compiles."""
+    state, data, back = update.arrange(state, data)
+    loss = jax.eval_shape(update.advance, state, data)[1]
+
+    def body(
+        index: Int[Array, ""], carry: tuple[TrainState, Float[Array, " capacity"]]
+    ) -> tuple[TrainState, Float[Array, " capacity"]]:
+        state, losses = carry
+        state, loss = update.advance(state, data)
+        return state, losses.at[index].set(loss)
+
+    losses = jnp.zeros((capacity,), loss.dtype)
+    state, losses = jax.lax.fori_loop(0, steps, body, (state, losses))
+    return back(state), losses
 
 
 @remembered
 def _program(update: Update, fixed_steps: int | None, capacity: int) -> Callable[..., Any]:
     """The loop for one number of steps, or for any."""
-
-    def loop(
-        state: TrainState, data: Data, steps: int | Int[Array, ""]
-    ) -> tuple[TrainState, Float[Array, " capacity"]]:
-        state, data, back = update.arrange(state, data)
-        loss = jax.eval_shape(update.advance, state, data)[1]
-
-        def body(
-            index: Int[Array, ""], carry: tuple[TrainState, Float[Array, " capacity"]]
-        ) -> tuple[TrainState, Float[Array, " capacity"]]:
-            state, losses = carry
-            state, loss = update.advance(state, data)
-            return state, losses.at[index].set(loss)
-
-        steps = steps if fixed_steps is None else fixed_steps
-        empty = jnp.zeros((capacity,), loss.dtype)
-        state, losses = jax.lax.fori_loop(0, steps, body, (state, empty))
-        return back(state), losses
-
-    return jax.jit(loop)
+    run = functools.partial(loop, update, capacity)
+    return jax.jit(run if fixed_steps is None else functools.partial(run, steps=fixed_steps))
 
 
 def _strongly_typed(leaf: Array) -> Array:

@@ -21,16 +21,13 @@ from funcnn.optimizers import OPTIMIZERS
 from funcnn.precision import check_dtype
 from funcnn.randomness import check_seed
 from funcnn.shapes import matching_params, shapes_of
-from funcnn.updates import make_update
+from funcnn.updates import FORMS, make_update
 
 if TYPE_CHECKING:
     from funcnn.core import Loss, Params
     from funcnn.updates import Update
 
 __all__ = ["Plan", "accepted_by", "choose_optimizer", "make_plan", "model_and_experiment"]
-
-
-FORMS = ("direct", "gram", "auto")
 
 
 class Plan(NamedTuple):
@@ -107,14 +104,14 @@ def make_plan(
         raise ArgumentError("data=None: a model of your own has no data of its own; pass (x, y)")
     if data is None and target is not None:
         raise ArgumentError(f"target={target!r} names columns of a .csv; no data were given")
-    x, y = own.data() if data is None and own is not None else load(data, target)
+    x, y = load(own.data() if data is None and own is not None else data, target)
     axes = _input_axes(model)
     x = prepare_inputs(x, axes, dtype)
     target_axes = None if axes is None or chosen_loss is cross_entropy else y.ndim
     y = prepare_targets(y, axes, chosen_loss, dtype)
     chosen_model = _model(model, {"hidden": hidden, "degree": degree}, x, y, chosen_loss)
     parts = (chosen_model, chosen_loss, chosen_optimizer)
-    if checks.choice("form", form, FORMS) == "auto":
+    if checks.choice("form", form, (*FORMS, "auto")) == "auto":
         refused = gram.refusal(*parts, gradient, batch_size) is not None
         form = "direct" if refused or not _gram_is_cheaper(chosen_model, x) else "gram"
     update = make_update(*parts, gradient=gradient, batch_size=batch_size, form=form)

@@ -19,9 +19,11 @@ from funcnn.precision import jax_promotion
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
-    from funcnn.core import Data, Loss
+    from funcnn.core import Data, Loss, Params
 
-__all__ = ["GRADIENTS", "Update", "make_update"]
+__all__ = ["FORMS", "GRADIENTS", "Update", "advance", "make_update"]
+
+FORMS = ("direct", "gram")
 
 GRADIENTS = ("autodiff", "manual")
 
@@ -75,7 +77,7 @@ def make_update(
         )
     if batch_size is not None:
         batch_size = checks.integer("batch_size", batch_size, at_least=1)
-    checks.choice("form", form, ("direct", "gram"))
+    checks.choice("form", form, FORMS)
     extra_arguments = isinstance(optimizer, optax.GradientTransformationExtraArgs)
     if form == "gram":
         refusal = gram.refusal(model, loss, optimizer, gradient, batch_size)
@@ -106,6 +108,29 @@ class Update:
         return _step(self, state, data)
 
 
+def advance(
+    value_and_grad: Callable[..., tuple[Array, Params]],
+    optimizer_update: Callable[..., Any],
+    extra_arguments: bool,
+    state: TrainState,
+    data: Any,
+) -> tuple[TrainState, Float[Array, ""]]:
+    """What a step computes: the loss and its gradient, the optimizer's change, the next state."""
+    value, gradient = value_and_grad(state.params, data, state.key, state.step)
+    # What optax's line searches and plateau schedules ask for.
+    extra = {
+        "value": value,
+        "grad": gradient,
+        "value_fn": lambda params: value_and_grad(params, data, state.key, state.step)[0],
+    }
+    with jax_promotion():
+        change, optimizer_state = optimizer_update(
+            gradient, state.optimizer_state, state.params, **extra if extra_arguments else {}
+        )
+        params = optax.apply_updates(state.params, change)
+    return TrainState(params, optimizer_state, state.step + 1, state.key), value
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _step(update: Update, state: TrainState, data: Data) -> tuple[TrainState, Float[Array, ""]]:
     kept, kept_data, back = update.arrange(state, data)
@@ -121,21 +146,5 @@ def _make_update(
     extra_arguments: bool,
 ) -> Update:
     arrange, value_and_grad = form(*form_arguments)
-
-    @jax.jit
-    def advance(state: TrainState, data: Any) -> tuple[TrainState, Float[Array, ""]]:
-        value, gradient = value_and_grad(state.params, data, state.key, state.step)
-        # What optax's line searches and plateau schedules ask for.
-        extra = {
-            "value": value,
-            "grad": gradient,
-            "value_fn": lambda params: value_and_grad(params, data, state.key, state.step)[0],
-        }
-        with jax_promotion():
-            change, optimizer_state = optimizer_update(
-                gradient, state.optimizer_state, state.params, **extra if extra_arguments else {}
-            )
-            params = optax.apply_updates(state.params, change)
-        return TrainState(params, optimizer_state, state.step + 1, state.key), value
-
-    return Update(arrange, advance)
+    step = functools.partial(advance, value_and_grad, optimizer_update, extra_arguments)
+    return Update(arrange, jax.jit(step))
