@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 import hypothesis
 import jax
@@ -17,6 +18,16 @@ hypothesis.settings.load_profile("funcnn")
 # What is written here and in funcnn must not lean on silent promotion.
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_configure():
+    """One thread in each of the processes that xdist starts, one on every core.
+
+    More would wait for one another.
+    """
+    for variable in ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # XLA, PyTorch, NumPy
+        os.environ.setdefault(variable, "1")
+
 
 _COMPILATIONS: list[str] = []
 

@@ -15,8 +15,6 @@ pytest.importorskip("torch", reason="PyTorch is the reference")
 import torch
 import torch_models
 
-torch.set_num_threads(1)  # Small arrays: more threads only wait for each other.
-
 STEPS = 300
 SEED = 0
 ODD_SHAPES_OPTIMIZERS = ("nesterov", "rmsprop", "adamw")
