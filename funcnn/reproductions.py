@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import pkgutil
 import time
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
-from funcnn import models
-from funcnn.core import ArgumentError
+from funcnn import checks, models
+from funcnn.core import ArgumentError, DivergenceError
 from funcnn.experiments import Experiment, Tolerance, find
-from funcnn.plans import make_plan
-from funcnn.running import initial_params, run
+from funcnn.plans import Plan, make_plan
+from funcnn.references import find_reference, run_reference
+from funcnn.running import initial_params, result_of, run
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -33,7 +33,8 @@ class Reproduction:
     Attributes:
         experiment: what was run.
         data: x and y, which both were given.
-        result: funcnn's run.
+        seed: what the initial values followed from.
+        result: funcnn's run; where it diverged, its losses are NaN from there on.
         reference_losses: the reference's loss before each update, (steps,).
         reference_params: the reference's params after the last.
         reference_seconds: how long the reference took.
@@ -42,6 +43,7 @@ class Reproduction:
 
     experiment: Experiment
     data: tuple[np.ndarray, np.ndarray]
+    seed: int
     result: TrainResult
     reference_losses: Float[np.ndarray, " steps"]
     reference_params: Params
@@ -75,6 +77,12 @@ class Reproduction:
         return _share(allowed, self.reference_losses)[: self.compared_steps]
 
     @property
+    def compared(self) -> str:
+        """How many steps are compared, in words where these are not all."""
+        total = len(self.losses)
+        return f"{self.compared_steps}" + (f" of {total}" if self.compared_steps < total else "")
+
+    @property
     def worst_step(self) -> int:
         """The step, of those compared, at which the relative difference is largest."""
         return int(np.argmax(self.relative_difference[: self.compared_steps]))
@@ -98,9 +106,13 @@ class Reproduction:
 
     @property
     def params_difference(self) -> float:
-        """The largest difference of any single final parameter."""
-        pairs = ((self.result.params[name], value) for name, value in self.reference_params.items())
-        return max(float(np.max(np.abs(np.asarray(found) - value))) for found, value in pairs)
+        """The largest difference of any single final parameter; NaN where one is NaN."""
+        furthest = jax.tree.map(
+            lambda found, value: np.max(np.abs(np.asarray(found) - value)),
+            self.result.params,
+            self.reference_params,
+        )
+        return float(np.max(jax.tree.leaves(furthest)))
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw funcnn's losses over the reference's; needs the extra ``plot``."""
@@ -112,7 +124,7 @@ class Reproduction:
         return (
             f"Reproduction({self.experiment.name}, {self.result.dtype}, "
             f"{'agrees' if self.agrees else 'DIFFERS'}: {self.largest_difference:.2g} at step "
-            f"{self.worst_step} of {self.compared_steps})"
+            f"{self.worst_step}; compared {self.compared})"
         )
 
 
@@ -130,7 +142,8 @@ def reproduce(
         experiment: the name of one of ``funcnn.experiments.EXPERIMENTS``, or a
             record of your own.
         dtype: ``"float64"`` or ``"float32"``, of both runs.
-        steps: the number of updates; the experiment's without it.
+        steps: the number of updates, 2 at least, since an update is judged by the loss
+            after it; the experiment's without it.
         seed: what the initial values and a model's own draws follow from.
         params: where both start, in place of the model's initial values.
 
@@ -140,41 +153,53 @@ def reproduce(
 
     Raises:
         ArgumentError, ArgumentTypeError: for arguments that cannot be used, before
-            anything runs.
-        ImportError: where the reference is in PyTorch and that is missing.
+            anything runs; or a reference that gives no loss for each step.
+        MissingExtraError: where the reference is in PyTorch and that is missing.
+
+    A run that diverges differs from its reference; it is no error.
 
     >>> reproduce("sine/numpy", steps=100).agrees
     True
     """
     record = find(experiment)
     plan = make_plan(experiment=record, dtype=dtype, steps=steps, seed=seed, params=params)
+    checks.integer("steps", plan.steps, at_least=2)
     if plan.dtype not in record.tolerances:
         raise ArgumentError(f"{record.name} has no tolerance for dtype={plan.dtype!r}")
-    reference = pkgutil.resolve_name(record.reference)
+    tolerance = record.tolerances[plan.dtype]
+    if tolerance.steps is not None:
+        checks.integer(f"{record.name}'s tolerance.steps", tolerance.steps, at_least=2)
+    find_reference(record)
     initial = jax.tree.map(np.asarray, initial_params(plan))
     draws = (models.extra_terms(seed, plan.steps),) if plan.model.stochastic else ()
 
-    def losses_and_params(initial: Params) -> tuple[np.ndarray, Params]:
-        return reference(*plan.data, initial, plan.steps, record.learning_rate, *draws)
-
-    begin = time.perf_counter()
-    losses, final = losses_and_params(initial)
-    reference_seconds = time.perf_counter() - begin
-    tolerance = record.tolerances[plan.dtype]
-    compared = len(losses[: tolerance.steps])
+    eager = run_reference(record, plan.data, initial, plan.steps, draws)
+    compared = len(eager.losses[: tolerance.steps])
     if tolerance.chaotic:
         one_rounding_away = jax.tree.map(lambda value: np.nextafter(value, np.inf), initial)
-        others, _ = losses_and_params(one_rounding_away)
-        compared = min(compared, _steps_together(losses, others, tolerance))
+        other = run_reference(record, plan.data, one_rounding_away, plan.steps, draws)
+        compared = min(compared, _steps_together(eager.losses, other.losses, tolerance))
     return Reproduction(
         experiment=record,
         data=plan.data,
-        result=run(plan._replace(params=initial), range(0), progress=False),
-        reference_losses=losses,
-        reference_params=final,
-        reference_seconds=reference_seconds,
+        seed=plan.seed,
+        result=_to_the_end(plan._replace(params=initial)),
+        reference_losses=eager.losses,
+        reference_params=eager.params,
+        reference_seconds=eager.seconds,
         compared_steps=compared,
     )
+
+
+def _to_the_end(plan: Plan) -> TrainResult:
+    """The run of a plan; where it diverges, its last finite state and NaN for the other losses."""
+    begin = time.perf_counter()
+    try:
+        return run(plan, range(0), progress=False)
+    except DivergenceError as error:
+        losses = np.full(plan.steps, np.nan, plan.dtype)
+        losses[: len(error.losses)] = error.losses
+        return result_of(plan, error.state, losses, 0.0, time.perf_counter() - begin)
 
 
 def _steps_together(losses: np.ndarray, others: np.ndarray, tolerance: Tolerance) -> int:

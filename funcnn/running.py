@@ -20,10 +20,12 @@ from funcnn.reporting import Report
 from funcnn.results import TrainResult
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from funcnn.core import Data, Params
     from funcnn.plans import Plan
 
-__all__ = ["FEW", "drawing", "initial_params", "run"]
+__all__ = ["FEW", "drawing", "initial_params", "result_of", "run"]
 
 FEW = 2**20
 """Below this many parameters, drawing them costs less than optimizing the program that does."""
@@ -56,20 +58,32 @@ def run(plan: Plan, logged: range, progress: bool | None) -> TrainResult:
                 state, previous = chunk.after, chunk
                 if interrupted():
                     break
-        result = TrainResult(
-            model=plan.model,
-            state=state,
-            sample=jax.ShapeDtypeStruct(plan.data[0].shape[1:], plan.data[0].dtype),
-            target_axes=plan.target_axes,
-            losses=np.concatenate(losses),
-            dtype=plan.dtype,
-            form=plan.form,
-            compile_seconds=compile_seconds,
-            run_seconds=time.perf_counter() - begin,
-        )
+        run_seconds = time.perf_counter() - begin
+        result = result_of(plan, state, np.concatenate(losses), compile_seconds, run_seconds)
     if interrupted():
         raise TrainingInterrupted(result)
     return result
+
+
+def result_of(
+    plan: Plan,
+    state: TrainState,
+    losses: Float[np.ndarray, " steps"],
+    compile_seconds: float,
+    run_seconds: float,
+) -> TrainResult:
+    """What a plan's run has come to."""
+    return TrainResult(
+        model=plan.model,
+        state=state,
+        sample=jax.ShapeDtypeStruct(plan.data[0].shape[1:], plan.data[0].dtype),
+        target_axes=plan.target_axes,
+        losses=losses,
+        dtype=plan.dtype,
+        form=plan.form,
+        compile_seconds=compile_seconds,
+        run_seconds=run_seconds,
+    )
 
 
 def initial_params(plan: Plan) -> Params:

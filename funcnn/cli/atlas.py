@@ -7,6 +7,7 @@ import click
 import funcnn
 from funcnn import reports
 from funcnn.experiments import EXPERIMENTS, find
+from funcnn.references import find_reference
 from funcnn.reproductions import Reproduction
 from funcnn.reproductions import reproduce as reproduce_one
 
@@ -45,6 +46,8 @@ def reproduce(
     if bool(names) == every:
         raise funcnn.ArgumentError("either the NAMEs of experiments or --all is needed")
     records = list(EXPERIMENTS.values()) if every else [find(name) for name in dict.fromkeys(names)]
+    for record in records:
+        find_reference(record)  # What is missing is said before any has run.
     if report is not None:
         reports.check_destination(report)
     reproductions = []
@@ -62,7 +65,7 @@ def reproduce(
 
 
 HEADER = (
-    f"{'experiment':<28}{'steps':>6}{'largest difference':>27}{'of allowed':>12}"
+    f"{'experiment':<28}{'compared':>13}{'largest difference':>27}{'of allowed':>12}"
     f"{'params':>10}{'reference':>11}{'funcnn':>9}"
 )
 
@@ -70,7 +73,7 @@ HEADER = (
 def _row(reproduction: Reproduction) -> str:
     difference = f"{reproduction.largest_difference:.1e} at step {reproduction.worst_step:>5}"
     return (
-        f"{reproduction.experiment.name:<28}{reproduction.compared_steps:>6}{difference:>27}"
+        f"{reproduction.experiment.name:<28}{reproduction.compared:>13}{difference:>27}"
         f"{reproduction.share_of_tolerance:>12.2g}{reproduction.params_difference:>10.1e}"
         f"{reproduction.reference_seconds:>9.2f} s{reproduction.seconds:>7.2f} s"
         f"  {'agrees' if reproduction.agrees else 'DIFFERS'}"

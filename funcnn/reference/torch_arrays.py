@@ -7,7 +7,9 @@ import numpy as np
 try:
     import torch
 except ImportError:
-    raise ImportError("PyTorch is not installed: pip install 'funcnn[torch]'") from None
+    raise ImportError(
+        "PyTorch is not installed: pip install 'funcnn[torch]'", name="torch"
+    ) from None
 
 __all__ = ["array", "linear", "parameter"]
 
