@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from funcnn import data, layers, optimizers
-from funcnn.experiments.random_data import ADAM
+from funcnn import data, forms, layers, optimizers
+from funcnn.experiments.random_data import ADAM, KINKS
 from funcnn.experiments.record import Experiment, Lesson, tolerances
 from funcnn.experiments.two_layer import FALLING
 from funcnn.models import mlp, mlp_linear
@@ -46,8 +46,8 @@ RECORDS = (
         lesson=Lesson(
             pytorch="tensors, the gradient by hand",
             here='`gradient="manual"`',
-            change="`loss_as_list.append(loss)` collects one tensor a step; the compiled loop "
-            "writes its losses into one array.",
+            change="A list collects one loss a step; the compiled loop writes its losses into "
+            "one array, whose length is known before it starts.",
             code=(mlp.value_and_grad,),
         ),
     ),
@@ -61,7 +61,7 @@ RECORDS = (
             here="`jax.value_and_grad`",
             change="`clamp(min=0)` passes the gradient at exactly 0, and `jax.nn.relu` does "
             "not; `layers.clamp` is the former, which the gradient by hand agrees with.",
-            code=(mlp.apply, mlp.head, layers.clamp),
+            code=(mlp.apply, mlp.head, layers.clamp, forms.direct),
         ),
     ),
     _experiment(
@@ -70,6 +70,7 @@ RECORDS = (
         model="mlp_linear",
         learning_rate=1e-4,
         reference="funcnn.reference.torch_linear_relu_linear:linear_relu_linear",
+        tolerances=tolerances(KINKS),
         lesson=Lesson(
             pytorch="`nn.Sequential(Linear, ReLU, Linear)`",
             here="`models.mlp_linear`",

@@ -21,7 +21,8 @@ class Tolerance(NamedTuple):
     Attributes:
         relative: the share of the reference's loss at that step.
         reason: why not closer, and why not longer.
-        of_first: the share of the reference's first loss, added to it.
+        of_first: the share of the reference's first loss, added to it,
+        at_most: but no more than this share of the loss at that step.
         steps: how many steps are compared at most, from the first; None for all.
         chaotic: whether runs that start one rounding apart part for good. Then
             steps are compared only while the reference keeps to itself.
@@ -30,12 +31,15 @@ class Tolerance(NamedTuple):
     relative: float
     reason: str
     of_first: float = 0.0
+    at_most: float = 0.0
     steps: int | None = None
     chaotic: bool = False
 
     def allowed(self, reference: Float[np.ndarray, " steps"]) -> Float[np.ndarray, " steps"]:
         """The largest difference from the reference at each step."""
-        return self.relative * reference + self.of_first * reference[:1]
+        with np.errstate(invalid="ignore"):  # A loss may be infinite.
+            of_first = np.minimum(self.of_first * reference[:1], self.at_most * reference)
+        return self.relative * reference + of_first
 
 
 class Lesson(NamedTuple):

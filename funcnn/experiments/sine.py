@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from funcnn import data, legendre, optimizers
+from funcnn import data, forms, legendre, optimizers
 from funcnn.experiments.record import Experiment, Lesson, Tolerance, tolerances
 from funcnn.models import dynamic, polynomial, polynomial_linear
 from funcnn.models import legendre as legendre_model
@@ -14,8 +14,8 @@ __all__ = ["RECORDS"]
 SUMS = Tolerance(1e-5, "a sum over 2000 points, rounded in another order at every step")
 
 _UNSTABLE = (
-    "as gradients vanish RMSprop's steps outgrow the curvature, and enlarge every rounding: "
-    "PyTorch, started one rounding away, parts from PyTorch there"
+    "as gradients vanish RMSprop's steps outgrow the curvature, and enlarge every rounding; a "
+    "run of PyTorch, started one rounding away, parts from the first one some steps later"
 )
 
 _experiment = functools.partial(
@@ -67,7 +67,7 @@ RECORDS = (
             here="`jax.value_and_grad`",
             change="`requires_grad` marks tensors one by one; `jax.value_and_grad` "
             "differentiates by an argument of a function, here the whole dict.",
-            code=(polynomial.apply,),
+            code=(polynomial.apply, forms.direct),
         ),
     ),
     _experiment(
@@ -124,8 +124,8 @@ RECORDS = (
         lesson=Lesson(
             pytorch="`nn.Module`",
             here="a pair of pure functions",
-            change="The module's `string()` is a function of the params as well: a result "
-            "prints the fitted `formula`.",
+            change="What is a method of the module is a function of the params: `apply` gives "
+            "the prediction, and `formula` the fitted polynomial as text.",
             code=(polynomial.init, polynomial.apply, polynomial.formula),
         ),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from funcnn import data, layers, losses, optimizers
+from funcnn import data, forms, layers, losses, optimizers
 from funcnn.experiments.record import Experiment, Lesson, Tolerance, tolerances
 from funcnn.models import mlp
 
@@ -14,7 +14,8 @@ FALLING = Tolerance(
     1e-5,
     "the loss falls by many decades and meets the rounding of the first ones, "
     "so the first loss counts too",
-    of_first=1e-6,
+    of_first=1e-9,
+    at_most=0.1,
 )
 
 _experiment = functools.partial(
@@ -64,7 +65,7 @@ RECORDS = (
             here="`jax.value_and_grad`",
             change="A gradient is the value of a function and not a field that accumulates, so "
             "there is nothing to zero and nothing to shield with `no_grad`.",
-            code=(mlp.apply, mlp.head, layers.clamp),
+            code=(mlp.apply, mlp.head, layers.clamp, forms.direct),
         ),
     ),
     _experiment(
@@ -86,8 +87,9 @@ RECORDS = (
         lesson=Lesson(
             pytorch='`nn.MSELoss(reduction="sum")`',
             here="`losses.sum_squared_error`",
-            change="A loss has no settings to hold, so it is a function and not an object; and "
-            "it refuses shapes that differ, where PyTorch would broadcast them.",
+            change="What is an object with a `reduction` to set is a function here, and the sum "
+            "and the mean are two; shapes that differ are refused, where PyTorch would "
+            "broadcast them.",
             code=(mlp.apply, mlp.head, losses.sum_squared_error),
         ),
     ),
@@ -98,9 +100,9 @@ RECORDS = (
         lesson=Lesson(
             pytorch="`nn.Sequential`, updates by hand",
             here="`models.mlp.apply`",
-            change="A stack of layers is a composition of functions; written out, it is three "
-            "lines in which the weights are arguments. (On exact zeros `nn.ReLU` has "
-            "the gradient 0 and `clamp` has 1; random data have none.)",
+            change="A stack of layers is a composition of functions; written out, it is two "
+            "products with a clamp between them, the weights among the arguments. (On exact "
+            "zeros `nn.ReLU` has the gradient 0 and `clamp` has 1; random data have none.)",
             code=(mlp.apply, mlp.head),
         ),
     ),
@@ -113,7 +115,7 @@ RECORDS = (
             here="`models.mlp` and `optimizers.sgd`",
             change="`model.parameters()` has no counterpart: the params are a dict in your "
             "hands, and whatever takes a tree of arrays takes them.",
-            code=(mlp.init, mlp.apply, mlp.head),
+            code=(mlp.init, mlp.apply, mlp.head, optimizers.sgd_chain),
         ),
     ),
     _experiment(
