@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import json
 import re
@@ -33,7 +34,10 @@ def text(page):
 
 
 def test_the_page_holds_every_experiment(text):
-    assert re.findall(r'<section id="(.*?)">', text) == NAMES
+    assert re.findall(r'<section id="(.*?)">', text) == ["loop", *NAMES]
+    assert "fori_loop" in text
+    assert "optimizer_update" in text
+    assert "float64, seed 0" in text
     for name in NAMES:
         assert f'<a href="#{name}">' in text
         shown = html.unescape(re.sub(r"<[^>]+>", "", text.split(f'id="{name}"')[1]))
@@ -42,8 +46,8 @@ def test_the_page_holds_every_experiment(text):
         assert "grad_y_pred = 2" in shown  # the reference's code
         assert f'gradient="{record.gradient}"' in shown  # funcnn's
         assert "def value_and_grad(" in shown
-        assert 'learning_rate=1e-06,\n    steps=40,\n    dtype="float64"' in shown
-        assert "of 40 compared. Allowed is 1e-08 of the loss: the same" in " ".join(shown.split())
+        assert 'rate=1e-06,\n    steps=40,\n    dtype="float64",\n    seed=0,' in shown
+        assert "compared 40. Allowed is 1e-08 of the loss: the same" in " ".join(shown.split())
     assert text.count("✓ agrees") == 2 * 2
     assert text.count("✗ differs") == 2
     assert "2 of 3 experiments" in text
@@ -52,14 +56,58 @@ def test_the_page_holds_every_experiment(text):
 def test_the_pictures(text):
     labels = re.findall(r'<svg role="img" aria-label="(.*?)"', text)
     assert labels == [
-        "sine/numpy: both loss curves, and their difference",
         "sine/numpy: the fitted curve over the data",
+        "sine/numpy: both loss curves, and their difference",
         "random-data/numpy: both loss curves, and their difference",
         "mnist-shape/numpy: both loss curves, and their difference",
     ]
     assert "currentColor" in text
     identifiers = re.findall(r'\bid="(.*?)"', text)
     assert len(identifiers) == len(set(identifiers))
+
+
+def test_what_the_pictures_show(monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(
+        reports.figures, "_svg", lambda figure, _, kind, *__: drawn.update({kind: figure})
+    )
+    one = funcnn.reproduce("sine/numpy", steps=40)
+    reports.figures.curves(one)
+    reports.figures.fit(one)
+    above, below = drawn["curves"].axes
+    for line, values in zip(
+        (*above.lines, *below.lines),
+        (one.reference_losses, one.losses, one.relative_difference, one.allowed_difference),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(line.get_ydata(), np.where(values > 0, values, np.nan))
+    target, fitted = drawn["fit"].axes[0].lines
+    np.testing.assert_array_equal(target.get_ydata(), np.sin(one.data[0]))
+    np.testing.assert_array_equal(fitted.get_ydata(), one.result.predict(one.data[0]))
+
+
+def test_the_overview_s_times_and_names(tmp_path):
+    one = funcnn.reproduce("sine/numpy", steps=2)
+    one = dataclasses.replace(
+        one,
+        experiment=dataclasses.replace(one.experiment, name='<i>"&'),
+        result=dataclasses.replace(one.result, compile_seconds=0.0, run_seconds=7.25),
+        reference_seconds=3.5,
+    )
+    text = reports.write([one], tmp_path).read_text()
+    assert re.search(r"<td>3.50 s</td>\s*<td>7.25 s</td>", text)
+    assert '<i>"&' not in text
+    assert "&lt;i&gt;&#34;&amp;" in text
+
+
+def test_shown_code_keeps_of_a_docstring_its_first_sentence():
+    text = re.sub(r"<[^>]+>", "", str(reports.code.source(funcnn.optimizers.sgd)))
+    assert html.unescape(text).count('"""Stochastic gradient descent, ``torch.optim.SGD``."""') == 1
+    assert "Args" not in text
+    assert "return with_hyperparameters" in text
+    for record in EXPERIMENTS.values():
+        for function in record.lesson.code:
+            assert "highlight" in reports.code.source(function)
 
 
 def test_the_page_stands_alone(text):
@@ -84,6 +132,17 @@ def test_backquotes_mark_code_and_nothing_else_is_markup():
     )
 
 
+def test_long_curves_and_single_draws_are_said_to_be_so(tmp_path, text):
+    assert "block of steps" not in text
+    assert "one draw" not in text
+    record = dataclasses.replace(
+        EXPERIMENTS["sine/dynamic"], model="polynomial", optimizer="sgd", steps=2000,
+        reference="funcnn.reference.numpy_loops:cubic",
+    )  # fmt: skip
+    long = reports.write([funcnn.reproduce(record)], tmp_path).read_text()
+    assert "block of steps" in long
+
+
 def test_an_old_report_is_replaced_whole(page):
     before = page.read_text()
     path = reports.write([funcnn.reproduce("sine/numpy", steps=2)], page.parent)
@@ -98,8 +157,9 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(tmp_path
     with pytest.raises(funcnn.ArgumentError, match="is a folder"):
         reports.check_destination(tmp_path)
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="file"):
-        reports.check_destination(tmp_path / "file")
+    for place in (tmp_path / "file", ""):
+        with pytest.raises(funcnn.ArgumentError, match="no folder"):
+            reports.check_destination(place)
 
 
 def test_without_its_packages_the_extra_is_named(tmp_path):
@@ -166,7 +226,8 @@ def test_in_chromium(browser, page, width, scheme):
     assert {url for url in requests if not url.startswith("data:")} == {page.as_uri()}
 
     ask = browser.execute_script
-    assert ask("return [...document.querySelectorAll('section')].map(s => s.id)") == NAMES
+    sections = ask("return [...document.querySelectorAll('section')].map(s => s.id)")
+    assert sections == ["loop", *NAMES]
     assert ask("return document.documentElement.scrollWidth") <= width
     assert ask("return getComputedStyle(document.body).fontSize") == "16px"
     sizes = ask("return [...document.querySelectorAll('svg')].map(s => s.clientWidth)")
@@ -181,5 +242,12 @@ def test_in_chromium(browser, page, width, scheme):
         for name in ("color", "backgroundColor")
     )
     assert (ink > page_colour) == (scheme == "dark")
+    keyword = ask("return getComputedStyle(document.querySelector('.highlight .k')).color")
+    assert (sum(map(int, re.findall(r"\d+", keyword)[:3])) > 382) == (scheme == "dark")
+    verdict = ask("return document.querySelector('td .agrees').getBoundingClientRect().right")
+    assert verdict <= width
+    if width > 1000:
+        blocks = "[...document.querySelectorAll('pre')]"
+        assert ask(f"return {blocks}.every(block => block.scrollWidth <= block.clientWidth)")
     label = ask("return getComputedStyle(document.querySelector('svg text')).fill")
     assert label == ask("return getComputedStyle(document.body).color")

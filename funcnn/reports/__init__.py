@@ -6,15 +6,18 @@ It needs the extra ``report``.
 from __future__ import annotations
 
 import datetime
+import importlib
 import importlib.metadata
 import os
+import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
 
-from funcnn.core import MissingExtraError
+from funcnn import fitting, updates
+from funcnn.core import ArgumentError, MissingExtraError
 from funcnn.files import require_place, write_whole
 from funcnn.reports import code, figures
 
@@ -42,9 +45,8 @@ def write(reproductions: Sequence[Reproduction], directory: str | os.PathLike[st
     page = _template().render(
         reproductions=reproductions,
         agreeing=sum(reproduction.agrees for reproduction in reproductions),
-        versions=_versions(),
-        device=jax.devices()[0].device_kind,
-        date=datetime.date.today().isoformat(),
+        facts=_facts(reproductions),
+        loop=(fitting.loop, updates.advance),
     )
     write_whole(path, lambda stream: stream.write(page.encode()))
     return path
@@ -52,19 +54,21 @@ def write(reproductions: Sequence[Reproduction], directory: str | os.PathLike[st
 
 def check_destination(directory: str | os.PathLike[str]) -> Path:
     """The page's path, its folder made; the errors of :func:`write` before anything has run."""
-    _template()
-    path = Path(directory) / "index.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return require_place(path)
+    for package in ("jinja2", "matplotlib", "pygments"):
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            raise MissingExtraError(package, "report") from None
+    folder = Path(directory)
+    if not str(directory) or (folder.exists() and not folder.is_dir()):
+        raise ArgumentError(f"{str(directory)!r} is no folder to write a report in")
+    folder.mkdir(parents=True, exist_ok=True)
+    return require_place(folder / "index.html")
 
 
 def _template() -> Any:
-    try:
-        import jinja2
-        import matplotlib  # noqa: F401
-        import pygments  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(str(error.name), "report") from None
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("funcnn.reports"),
         autoescape=True,
@@ -78,10 +82,23 @@ def _template() -> Any:
         "fit": figures.fit,
         "reference": code.reference,
         "source": code.source,
+        "thinned": figures.thinned,
         "text": code.text,
     }
     environment.globals |= {"light": code.styles("tango"), "dark": code.styles("github-dark")}
     return environment.get_template("report.html")
+
+
+def _facts(reproductions: Sequence[Reproduction]) -> list[str]:
+    """Under which conditions the pairs ran."""
+    kinds = {f"{one.result.dtype}, seed {one.seed}" for one in reproductions}
+    return [
+        *sorted(kinds),
+        datetime.date.today().isoformat(),
+        f"{jax.devices()[0].device_kind}, {os.cpu_count()} cores, {platform.machine()}",
+        f"Python {platform.python_version()}",
+        *(f"{package} {version}" for package, version in _versions().items()),
+    ]
 
 
 def _versions() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import pkgutil
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,8 @@ def reference(reproduction: Reproduction) -> Markup:
 
 
 def source(function_or_module: Any) -> Markup:
-    """The source of a function or a module."""
-    return _highlighted(inspect.getsource(function_or_module))
+    """The source of a function or a module, of each docstring the first sentence."""
+    return _highlighted(_abridged(inspect.getsource(function_or_module)))
 
 
 def call(reproduction: Reproduction) -> Markup:
@@ -34,6 +35,7 @@ def call(reproduction: Reproduction) -> Markup:
         "learning_rate": record.learning_rate,
         "steps": len(reproduction.losses),
         "dtype": reproduction.result.dtype,
+        "seed": reproduction.seed,
     }
     lines = [f"    {name}={value!r},".replace("'", '"') for name, value in arguments.items()]
     head = f'    "{record.model}",\n    (x, y),\n    params=params,'
@@ -59,6 +61,18 @@ def styles(name: str) -> Markup:
 
     formatter = HtmlFormatter(style=name, nobackground=True)
     return Markup(formatter.get_style_defs(".highlight"))
+
+
+def _abridged(python: str) -> str:
+    lines = python.splitlines(keepends=True)
+    for node in ast.walk(ast.parse(python)):
+        if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)):
+            continue
+        first, last = node.body[0].lineno, node.body[0].end_lineno or 0
+        if ast.get_docstring(node) is not None and last > first:
+            lines[first - 1] = lines[first - 1].rstrip() + '"""\n'
+            lines[first:last] = [""] * (last - first)
+    return "".join(lines)
 
 
 def _highlighted(python: str) -> Markup:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from funcnn.reproductions import Reproduction
 
-__all__ = ["curves", "fit"]
+__all__ = ["curves", "fit", "thinned"]
 
 INK = "#010203"
 """What is drawn in this colour takes that of the text around it: light on dark, dark on light."""
@@ -25,6 +25,7 @@ INK = "#010203"
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
+    "font.size": 12,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
@@ -36,7 +37,7 @@ STYLE: dict[Any, Any] = {
 }
 
 LONGEST_CURVE = 1000
-"""A curve of more steps is drawn by the largest value of each block of them."""
+"""A curve of twice as many steps is drawn by the largest value of each block of them."""
 
 
 def curves(reproduction: Reproduction) -> Markup:
@@ -45,7 +46,7 @@ def curves(reproduction: Reproduction) -> Markup:
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 4.2), layout="constrained")
+        figure = Figure(figsize=(5.2, 4.6), layout="constrained")
         above, below = figure.subplots(2, sharex=True, height_ratios=(3, 2))
         reproduction.plot(ax=above)
         above.set_xlabel("")
@@ -64,9 +65,14 @@ def fit(reproduction: Reproduction) -> Markup:
 
     x, y = reproduction.data
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 2.6), layout="constrained")
+        figure = Figure(figsize=(5.2, 3), layout="constrained")
         plots.prediction(x, y, reproduction.result.predict(x), ax=figure.subplots())
         return _svg(figure, reproduction, "fit", "the fitted curve over the data")
+
+
+def thinned(reproduction: Reproduction) -> bool:
+    """Whether a pair's curves are too long to be drawn point by point."""
+    return len(reproduction.losses) >= 2 * LONGEST_CURVE
 
 
 def _thinned(values: Float[np.ndarray, " steps"]) -> tuple[np.ndarray, np.ndarray]:
@@ -76,14 +82,14 @@ def _thinned(values: Float[np.ndarray, " steps"]) -> tuple[np.ndarray, np.ndarra
 
 
 def _svg(figure: Figure, reproduction: Reproduction, kind: str, label: str) -> Markup:
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
     stream = io.StringIO()
     figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     # Many pictures share the page: each keeps its own names.
-    prefix = f"{reproduction.experiment.name.replace('/', '-')}-{kind}-"
+    prefix = re.sub(r"\W", "-", f"{reproduction.experiment.name}-{kind}-")
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", svg)
-    name = f"{reproduction.experiment.name}: {label}"
+    name = escape(f"{reproduction.experiment.name}: {label}")
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{name}"', 1))
