@@ -203,7 +203,7 @@ def test_reproduce_prints_a_row_for_each_and_writes_a_report(run, tmp_path):
     )
     assert (code, err) == (0, "")
     head, first, second, end, report = out.splitlines()
-    assert head.split()[:2] == ["experiment", "steps"]
+    assert head.split()[:2] == ["experiment", "compared"]
     assert first.split()[:2] == ["sine/numpy", "30"]
     assert first.endswith("agrees")
     assert second.split()[0] == "random-data/numpy"
