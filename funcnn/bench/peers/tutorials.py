@@ -1,0 +1,40 @@
+"""The tutorials' own PyTorch, word for word: the loops of ``funcnn.reference``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from funcnn.bench.peers import NotServedError, Prepared
+from funcnn.bench.tasks import Task
+from funcnn.experiments import EXPERIMENTS
+
+__all__ = ["pytorch"]
+
+import torch  # noqa: F401
+
+EXPERIMENT_OF = {
+    "two-layer": "two-layer/optim",
+    "linear-adam": "random-data/adam",
+    "cubic-sgd": "sine/module",
+    "cubic-rmsprop": "sine/rmsprop",
+    "legendre": "sine/legendre",
+    "dynamic": "sine/dynamic",
+}
+
+
+def pytorch(task: Task, device: str) -> Prepared:
+    """The eager loop of the tutorial that a task comes from, which keeps each loss as a number."""
+    if task.name not in EXPERIMENT_OF:
+        raise NotServedError("no tutorial has this run")
+    if device != "cpu":
+        raise NotServedError("the tutorials' loops are kept for the CPU")
+    module, function = EXPERIMENTS[EXPERIMENT_OF[task.name]].reference.split(":")
+    loop = getattr(importlib.import_module(module), function)
+
+    def run(steps: int) -> Any:
+        terms = () if task.terms is None else (task.terms[:steps],)
+        rate = float(task.learning_rate)
+        return loop(task.x, task.y, task.params, steps, rate, *terms)
+
+    return Prepared(run, lambda ended: ended[1])
