@@ -1,6 +1,7 @@
 """Small networks trained as pure JAX functions, with the losses that PyTorch gives."""
 
 from funcnn import experiments, losses, models, optimizers, plots
+from funcnn.bench import benchmark
 from funcnn.core import (
     ArgumentError,
     ArgumentTypeError,
@@ -31,6 +32,7 @@ __all__ = [
     "TrainResult",
     "TrainState",
     "TrainingInterrupted",
+    "benchmark",
     "experiments",
     "fit",
     "initial_state",

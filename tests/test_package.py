@@ -28,9 +28,9 @@ FLOORS = [
     {"running"},
     {"references", "sweeps", "training"},
     {"reproductions"},
-    {"reports"},
+    {"bench", "reports"},
     {""},
-    {"bench", "cli"},
+    {"cli"},
     {"__main__"},
 ]
 FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}

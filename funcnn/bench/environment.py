@@ -1,0 +1,122 @@
+"""Where a measurement is made: the device, the settings, and what is recorded of them."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from funcnn.core import ArgumentError
+from funcnn.precision import jax_promotion, numerics
+
+__all__ = ["DEVICES", "check_device", "described", "settings"]
+
+DEVICES = ("cpu", "gpu")
+
+PACKAGES = (
+    "funcnn",
+    "jax",
+    "jaxlib",
+    "optax",
+    "numpy",
+    "torch",
+    "flax",
+    "equinox",
+    "keras",
+    "scikit-learn",
+)
+
+VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "XLA_FLAGS",
+    "CUDA_VISIBLE_DEVICES",
+)
+
+
+def check_device(device: str | None) -> str:
+    """``"cpu"`` or ``"gpu"``, where JAX finds one; JAX's own choice for None.
+
+    Raises:
+        ArgumentError: for any other, or one that is not there.
+    """
+    if device is None:
+        return "gpu" if jax.default_backend() == "gpu" else "cpu"
+    if device not in DEVICES:
+        raise ArgumentError(f"device={device!r} must be 'cpu' or 'gpu'")
+    try:
+        jax.devices(device)
+    except RuntimeError as error:
+        raise ArgumentError(f"device={device!r}: JAX finds none here") from error
+    return device
+
+
+@contextlib.contextmanager
+def settings(device: str) -> Iterator[None]:
+    """One device, float32 with full matrix products, and JAX's usual promotion, for all."""
+    with jax.default_device(jax.devices(device)[0]), numerics("float32"), jax_promotion():
+        yield
+
+
+def described(device: str) -> dict[str, Any]:
+    """What a measurement depends on. The versions are those of the libraries installed."""
+    load = getattr(os, "getloadavg", lambda: (float("nan"),))()[0]
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "processor": _processor(),
+        "cores": _cores(),
+        "load": round(load, 2),
+        "device": jax.devices(device)[0].device_kind,
+        "dtype": "float32",
+        "matrix precision": "highest: float32 products in full, not TF32",
+        "threads": _threads(),
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _threads() -> dict[str, int]:
+    """The threads of the libraries that say; JAX uses every core."""
+    threads = {"jax": _cores()}
+    if "torch" in sys.modules:
+        threads["torch"] = sys.modules["torch"].get_num_threads()
+    with contextlib.suppress(ImportError):
+        from threadpoolctl import threadpool_info
+
+        for pool in threadpool_info():
+            if "numpy" in Path(pool["filepath"]).parts or "numpy.libs" in pool["filepath"]:
+                threads["numpy"] = pool["num_threads"]
+    return threads
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
