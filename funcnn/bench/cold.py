@@ -1,17 +1,24 @@
-"""Whole processes from cold: ``funcnn train mlp`` beside the equal PyTorch scripts.
-
-``python -m funcnn.bench.cold [ROUNDS]`` starts each in turn and prints a table.
-"""
+"""Whole processes from cold: ``funcnn train mlp`` beside the equal PyTorch scripts."""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["OURS", "PROCESSES", "measure"]
+from funcnn import checks
+from funcnn.bench import environment
+from funcnn.bench.records import Record
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["OURS", "PROCESSES", "Cold", "from_cold", "measure"]
 
 HERE = Path(__file__).parent
 OURS = "funcnn train mlp"
@@ -22,6 +29,62 @@ PROCESSES = {
     "import jax, optax": [sys.executable, "-c", "import jax, optax"],
     "import torch": [sys.executable, "-c", "import torch"],
 }
+METHOD = (
+    "Whole processes, from the interpreter's start to its end, one of each in every round "
+    "({rounds}), after a first round that is not counted."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cold(Record):
+    """What the processes took; ``str`` is the table.
+
+    Attributes:
+        method: how they were measured.
+        environment: on what.
+        missing: the processes whose library is not installed.
+        seconds: for each other process, one number a round.
+    """
+
+    method: str
+    environment: dict[str, Any]
+    missing: dict[str, str]
+    seconds: dict[str, tuple[float, ...]]
+
+    def ratio(self, name: str) -> float:
+        """How many times as long as a process funcnn takes, median to median."""
+        return statistics.median(self.seconds[OURS]) / statistics.median(self.seconds[name])
+
+    def __str__(self) -> str:
+        from funcnn.bench import tables
+
+        return tables.cold(self)
+
+    def plot(self) -> Figure:
+        """Draw a bar for each process; needs the extra ``plot``."""
+        from funcnn.bench import pictures
+
+        return pictures.cold(self)
+
+
+def from_cold(rounds: int = 9) -> Cold:
+    """Time each of ``PROCESSES``, those that need PyTorch where it is installed.
+
+    Args:
+        rounds: how often each process is timed.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for rounds that are no number above 0.
+    """
+    rounds = checks.integer("rounds", rounds, at_least=1)
+    missing = {}
+    if importlib.util.find_spec("torch") is None:
+        reason = "torch is not installed: pip install 'funcnn[bench]'"
+        missing = {name: reason for name in PROCESSES if "torch" in name.lower()}
+    present = {name: command for name, command in PROCESSES.items() if name not in missing}
+    seconds = {name: tuple(taken) for name, taken in measure(present, rounds).items()}
+    facts = environment.described(environment.check_device(None))
+    return Cold(METHOD.format(rounds=rounds), facts, missing, seconds)
 
 
 def measure(processes: dict[str, list[str]], rounds: int) -> dict[str, list[float]]:
@@ -40,18 +103,3 @@ def measure(processes: dict[str, list[str]], rounds: int) -> dict[str, list[floa
             if counted:
                 seconds[name].append(time.perf_counter() - begin)
     return seconds
-
-
-def main() -> None:
-    """Measure and print."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
-    seconds = measure(PROCESSES, rounds)
-    ours = statistics.median(seconds[OURS])
-    print(f"{'process':<26} {'median':>8} {'minimum':>9} {'funcnn to it':>14}")
-    for name, taken in seconds.items():
-        median = statistics.median(taken)
-        print(f"{name:<26} {median:>6.2f} s {min(taken):>7.2f} s {ours / median:>14.2f}")
-
-
-if __name__ == "__main__":
-    main()

@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 import funcnn
-from funcnn.cli import atlas, sweeping, training
+from funcnn.cli import atlas, benchmarking, sweeping, training
 
 __all__ = ["main"]
 
@@ -63,6 +63,7 @@ for _command in (
     sweeping.sweep,
     atlas.experiments,
     atlas.reproduce,
+    benchmarking.bench,
 ):
     commands.add_command(_command)
 
