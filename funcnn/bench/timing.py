@@ -115,8 +115,10 @@ def lengths(run: Run, steps: int, longest: float = LONGEST_SECONDS) -> Lengths:
     long = steps if fits else min(steps, max(2, int(probe * longest / seconds)))
     short = max(1, long // 10)
     run(short)
-    run(long)
-    pair = _seconds(run, short) + _seconds(run, long)
+    if long != probe:
+        run(long)
+        seconds = _seconds(run, long)
+    pair = seconds + _seconds(run, short)
     return Lengths(short, long, math.ceil(SAMPLE_SECONDS / max(pair, 1e-6)))
 
 
