@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import math
-from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
 import funcnn
-from funcnn import checks
 from funcnn.cli.options import of_a_run, read_hyperparameters, read_run
-from funcnn.core import MissingExtraError
-from funcnn.files import require_place, write_whole
+from funcnn.cli.outputs import check_picture, check_place, write_picture
+from funcnn.files import write_whole
 
 __all__ = ["sweep"]
 
@@ -61,10 +59,9 @@ def sweep(
         arguments["learning_rate"] = _values("--learning-rate", learning_rate)
     arguments |= read_hyperparameters(settings, lambda text: _values("--set", text), "NAME=VALUES")
     if plot is not None:
-        _check_place("--plot", plot, (".png", ".svg", ".pdf"))
-        _figure()
+        check_picture("--plot", plot)
     if table is not None:
-        _check_place("--csv", table, (".csv",))
+        check_place("--csv", table, ".csv")
     interrupted = False
     try:
         result = funcnn.sweep(mode=mode, log_every=log_every, group=group, **arguments)
@@ -140,24 +137,12 @@ def _print(result: funcnn.SweepResult) -> None:
     )
 
 
-def _check_place(option: str, path: str, endings: tuple[str, ...]) -> None:
-    checks.choice(f"the ending of {option}", Path(path).suffix, endings)
-    require_place(path)
-
-
-def _figure() -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("matplotlib", "plot") from None
-    return Figure(figsize=(7, 4.5), layout="constrained")
-
-
 def _draw(result: funcnn.SweepResult, path: str) -> None:
-    figure, picture = _figure(), io.BytesIO()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
     result.plot(figure.add_subplot())
-    figure.savefig(picture, format=Path(path).suffix[1:], dpi=150)
-    write_whole(path, lambda stream: stream.write(picture.getvalue()))
+    write_picture(figure, path)
 
 
 def _write_table(result: funcnn.SweepResult, path: str) -> None:

@@ -1,0 +1,38 @@
+"""The files that commands write: their places are looked at before anything runs."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from funcnn import checks
+from funcnn.core import MissingExtraError
+from funcnn.files import require_place, write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["check_picture", "check_place", "write_picture"]
+
+
+def check_place(option: str, path: str, *endings: str) -> None:
+    """Refuse a path with another ending, or where no file could be written."""
+    checks.choice(f"the ending of {option}", Path(path).suffix, endings)
+    require_place(path)
+
+
+def check_picture(option: str, path: str) -> None:
+    """Refuse a path that no picture could be written to, or that there is nothing to draw with."""
+    check_place(option, path, ".png", ".svg", ".pdf")
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("matplotlib", "plot") from None
+
+
+def write_picture(figure: Figure, path: str) -> None:
+    """Write a figure, whole or not at all."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format=Path(path).suffix[1:], dpi=150)
+    write_whole(path, lambda stream: stream.write(picture.getvalue()))
