@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from funcnn.bench.tasks import Task
+from funcnn.bench.drawing import Task
 
 __all__ = ["inputs", "kind", "loss", "named", "rates", "weights"]
 

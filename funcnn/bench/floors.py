@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from funcnn.bench import arrays
+from funcnn.bench.drawing import Task
 from funcnn.bench.kernels import copies, multiplications
 from funcnn.bench.peers import NotServedError, Peer, Prepared
-from funcnn.bench.tasks import Task
 from funcnn.bench.timing import fastest
 
 __all__ = ["FLOORS", "Product", "bytes_moved", "products_of"]

@@ -9,9 +9,9 @@ import jax
 import numpy as np
 
 from funcnn.bench import arrays, floors
+from funcnn.bench.drawing import Task
 from funcnn.bench.peers import OWN, NotServedError, Peer, Prepared
 from funcnn.bench.results import TaskResult, Timing
-from funcnn.bench.tasks import Task
 from funcnn.bench.timing import (
     FIRST_STEPS,
     LONGEST_SECONDS,

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from funcnn.bench.results import Benchmark, TaskResult
     from funcnn.bench.scaling import Scaling
 
-__all__ = ["benchmark", "cold", "require_matplotlib", "scaling"]
+__all__ = ["benchmark", "cold", "scaling"]
 
 OURS, OTHERS, FLOOR = COLORS[0], COLORS[4], COLORS[2]
-MARKERS = "os^Dvx"
+LINES = (*COLORS, "#000000")
+MARKERS = "os^Dvx*"
 
 
 def benchmark(result: Benchmark) -> Figure:
@@ -60,9 +61,9 @@ def scaling(result: Scaling) -> Figure:
             sizes = [point.size for point in points]
             style: dict[str, Any] = {
                 "label": peer,
-                "color": COLORS[index % len(COLORS)],
+                "color": LINES[index % len(LINES)],
                 "marker": MARKERS[index % len(MARKERS)],
-                "linewidth": 2.5 if peer == OWN else 1.2,
+                "linewidth": 2.5 if peer.startswith(OWN) else 1.2,
             }
             cost.plot(sizes, [point.cost for point in points], **style)
             first.plot(sizes, [point.timing.first_call_seconds for point in points], **style)
@@ -100,22 +101,10 @@ def cold(result: Cold) -> Figure:
     return figure
 
 
-def require_matplotlib() -> None:
-    """Name the extra where matplotlib is not installed.
-
-    Raises:
-        MissingExtraError: there.
-    """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise MissingExtraError("matplotlib", "plot") from None
-
-
 def _bars(ax: Axes, result: TaskResult) -> None:
     ordered = sorted(result.timings, key=lambda timing: -timing.microseconds)
     costs = [timing.microseconds for timing in ordered]
-    colors = [OURS if timing.peer.startswith("funcnn") else OTHERS for timing in ordered]
+    colors = [OURS if timing.peer.startswith(OWN) else OTHERS for timing in ordered]
     bars = ax.barh([timing.peer for timing in ordered], costs, color=colors)
     ax.bar_label(bars, [tables.number(cost) for cost in costs], padding=3, fontsize=7)
     for timing, style in zip(result.floors, (":", "--"), strict=False):
@@ -135,9 +124,10 @@ def _sign(figure: Figure, environment: dict[str, Any]) -> None:
 
 
 def _figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    require_matplotlib()
-    from matplotlib.figure import Figure
-
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError("matplotlib", "plot") from None
     figure = Figure(figsize=size, layout="constrained")
     grid: Any = figure.subplots(rows, columns, squeeze=False)
     return figure, list(grid.ravel())

@@ -13,9 +13,9 @@ import sys
 from typing import Any
 
 from funcnn.bench import environment, measuring, tasks
+from funcnn.bench.drawing import Task
 from funcnn.bench.memory import peak_from_here
 from funcnn.bench.peers import find
-from funcnn.bench.tasks import Task
 from funcnn.bench.timing import LONGEST_SECONDS
 from funcnn.core import ArgumentError
 

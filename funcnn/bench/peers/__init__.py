@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from funcnn import checks
-from funcnn.bench.tasks import Task
+from funcnn.bench.drawing import Task
 from funcnn.core import ArgumentError
 
 __all__ = ["OWN", "PEERS", "NotServedError", "Peer", "Prepared", "find"]
@@ -57,7 +57,8 @@ OWN = "funcnn"
 """The peer that all others are held to."""
 
 PEERS = {
-    OWN: "own:train",
+    OWN: "own:direct_form",
+    "funcnn-gram": "own:gram_form",
     "funcnn-fit": "own:fit",
     "numpy": "numpy_loops:by_hand",
     "torch-tutorial": "tutorials:pytorch",

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from funcnn.bench import arrays
+from funcnn.bench.drawing import Task
 from funcnn.bench.peers import Prepared
 from funcnn.bench.peers.jax_loops import (
     OPTIMIZERS,
@@ -17,7 +18,6 @@ from funcnn.bench.peers.jax_loops import (
     in_scan,
     inputs_at,
 )
-from funcnn.bench.tasks import Task
 
 __all__ = ["loop", "scan"]
 

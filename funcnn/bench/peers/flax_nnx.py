@@ -10,6 +10,7 @@ import optax
 from flax import nnx
 
 from funcnn.bench import arrays
+from funcnn.bench.drawing import Task
 from funcnn.bench.peers import Prepared
 from funcnn.bench.peers.jax_loops import (
     OPTIMIZERS,
@@ -18,7 +19,6 @@ from funcnn.bench.peers.jax_loops import (
     in_scan,
     inputs_at,
 )
-from funcnn.bench.tasks import Task
 
 __all__ = ["loop", "scan"]
 

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import optax
 
 from funcnn.bench import arrays
+from funcnn.bench.drawing import Task
 from funcnn.bench.peers import Prepared
-from funcnn.bench.tasks import Task
 
 __all__ = ["OPTIMIZERS", "Training", "in_python_loop", "in_scan", "inputs_at", "loop", "scan"]
 

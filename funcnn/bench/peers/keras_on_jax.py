@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import keras
 
 from funcnn.bench import arrays
+from funcnn.bench.drawing import Task
 from funcnn.bench.peers import NotServedError, Prepared
 from funcnn.bench.peers.jax_loops import Training, in_python_loop, in_scan, inputs_at
-from funcnn.bench.tasks import Task
 
 __all__ = ["loop", "scan"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from funcnn.bench import arrays
+from funcnn.bench.drawing import Task
 from funcnn.bench.peers import NotServedError, Prepared
-from funcnn.bench.tasks import Task
 
 __all__ = ["by_hand"]
 

@@ -1,90 +1,73 @@
-"""funcnn itself: a whole call of ``train``, and the bare loop inside it."""
+"""funcnn itself: whole calls of ``train`` and ``sweep`` in either form, and the bare loop."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
 import numpy as np
 
-from funcnn import fitting, losses, models, optimizers, training
+from funcnn import fitting, gram, losses, sweeps, training
+from funcnn.bench.drawing import SEED, Task, member
 from funcnn.bench.peers import NotServedError, Prepared
-from funcnn.bench.tasks import SEED, Task
+from funcnn.plans import make_plan
 from funcnn.randomness import run_key
-from funcnn.updates import make_update
 
-__all__ = ["fit", "train"]
+__all__ = ["direct_form", "fit", "gram_form"]
 
 
-def train(task: Task, device: str) -> Prepared:
-    """A whole call of ``funcnn.train``, its checks and all; for a sweep, ``jax.vmap(fit)``."""
+def direct_form(task: Task, device: str) -> Prepared:
+    """A whole call of ``funcnn.train``, its checks and all; for a sweep, of ``funcnn.sweep``."""
     del device  # JAX's default device, which the measurement has set.
-    if task.members is not None:
-        return _fit(task)
+    return _whole_call(task, "direct")
 
-    def run(steps: int) -> Any:
-        return training.train(
-            task.model,
-            (task.x, task.y),
-            params=task.params,
-            hidden=_hidden(task),
-            optimizer=task.optimizer,
-            learning_rate=float(task.learning_rate),
-            steps=steps,
-            dtype=task.dtype,
-            seed=SEED,
-            progress=False,
-        )
 
-    return Prepared(run, lambda result: _arrays(result.params))
+def gram_form(task: Task, device: str) -> Prepared:
+    """The same call with ``form="gram"``."""
+    del device
+    plan = make_plan(**_arguments(task if task.members is None else member(task, 0)))
+    refusal = gram.refusal(plan.model, losses.sum_squared_error, plan.optimizer, "autodiff", None)
+    if refusal is not None:
+        raise NotServedError(f"form='gram': {refusal}")
+    return _whole_call(task, "gram")
 
 
 def fit(task: Task, device: str) -> Prepared:
-    """``funcnn.fit`` alone: the arrays are placed, and nothing is logged or checked."""
+    """``funcnn.fit`` alone, as ``train`` calls it: the arrays are placed, nothing is checked."""
     del device
     if task.members is not None:
-        raise NotServedError("a sweep is jax.vmap(fit) already")
-    return _fit(task)
-
-
-def _fit(task: Task) -> Prepared:
-    """The loop, compiled once for any number of steps, and under ``jax.vmap`` for a sweep."""
-    make_optimizer = optimizers.OPTIMIZERS[task.optimizer]
-    # One update whatever the rate: an optimizer's numbers live in its state.
-    update = make_update(_model(task), losses.sum_squared_error, make_optimizer(1.0))
-
-    def start(params: Any, rate: Any) -> Any:
-        return fitting.initial_state(params, make_optimizer(rate), run_key(SEED))
-
-    def loop(state: Any, data: Any, steps: Any) -> Any:
-        return fitting.fit(update, state, data, steps, capacity=task.steps)
-
-    if task.members is not None:
-        start, loop = jax.vmap(start), jax.vmap(loop, in_axes=(0, None, None))
-    state = jax.jit(start)(task.params, task.learning_rate)
-    data = jax.device_put((task.x, task.y))
-    compiled = jax.jit(loop)
+        raise NotServedError("funcnn.fit is one run")
+    plan = make_plan(**_arguments(task))
+    state = fitting.initial_state(jax.device_put(plan.params), plan.optimizer, run_key(SEED))
+    loop = functools.partial(fitting.fit, plan.update, state, jax.device_put(plan.data))
 
     def run(steps: int) -> Any:
-        return jax.block_until_ready(compiled(state, data, np.int32(steps)))
+        return jax.block_until_ready(loop(np.int32(steps), capacity=task.steps))
 
     return Prepared(run, lambda ended: _arrays(ended[0].params))
 
 
-def _hidden(task: Task) -> int | None:
-    return task.params["w1"].shape[-1] if "w1" in task.params else None
+def _whole_call(task: Task, form: str) -> Prepared:
+    call = training.train if task.members is None else sweeps.sweep
+    call = functools.partial(call, **_arguments(task), form=form, progress=False)
+    return Prepared(lambda steps: call(steps=steps), lambda result: _arrays(result.params))
 
 
-def _model(task: Task) -> Any:
-    hidden = _hidden(task)
-    if hidden is None:
-        return models.make(task.model)
-    return models.make(
-        task.model,
-        in_features=task.x.shape[1],
-        hidden=hidden,
-        out_features=task.y.shape[1],
-    )
+def _arguments(task: Task) -> dict[str, Any]:
+    """A task in the words of ``train``, or of ``sweep``: all members start from one place."""
+    many = task.members is not None
+    params = {name: value[0] if many else value for name, value in task.params.items()}
+    return {
+        "model": task.model,
+        "data": (task.x, task.y),
+        "params": params,
+        "hidden": params["w1"].shape[1] if "w1" in params else None,
+        "optimizer": task.optimizer,
+        "learning_rate": task.learning_rate.tolist(),
+        "dtype": task.dtype,
+        "seed": SEED,
+    }
 
 
 def _arrays(params: Any) -> dict[str, np.ndarray]:

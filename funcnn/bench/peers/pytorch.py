@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from funcnn.bench import arrays
+from funcnn.bench.drawing import Task, member
 from funcnn.bench.peers import NotServedError, Prepared
 from funcnn.bench.peers.pytorch_by_hand import UPDATES, initial_state
 from funcnn.bench.peers.pytorch_tensors import Step, Tensors, looped, place
-from funcnn.bench.tasks import Task, member
 
 __all__ = ["autograd", "compiled", "cuda_graphs", "vmapped"]
 

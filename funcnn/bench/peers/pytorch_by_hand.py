@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from funcnn.bench import arrays
+from funcnn.bench.drawing import Task
 from funcnn.bench.peers import Prepared
 from funcnn.bench.peers.pytorch_tensors import Step, Tensors, looped, place
-from funcnn.bench.tasks import Task
 
 __all__ = ["UPDATES", "by_hand", "initial_state"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from funcnn.bench import arrays
+from funcnn.bench.drawing import Task
 from funcnn.bench.peers import NotServedError, Prepared
-from funcnn.bench.tasks import Task
 
 __all__ = ["Step", "Tensors", "looped", "place"]
 

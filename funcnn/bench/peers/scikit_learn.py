@@ -13,8 +13,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
+from funcnn.bench.drawing import Task
 from funcnn.bench.peers import NotServedError, Prepared
-from funcnn.bench.tasks import Task
 
 __all__ = ["regressor"]
 

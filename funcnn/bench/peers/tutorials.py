@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import torch  # noqa: F401  Where it is missing, this peer is.
+
+from funcnn.bench.drawing import Task
 from funcnn.bench.peers import NotServedError, Prepared
-from funcnn.bench.tasks import Task
 from funcnn.experiments import EXPERIMENTS
 
 __all__ = ["pytorch"]
-
-import torch  # noqa: F401
 
 EXPERIMENT_OF = {
     "two-layer": "two-layer/optim",
