@@ -95,6 +95,11 @@ def test_importing_funcnn_imports_no_more_than_jax_and_optax():
     assert roots - set(sys.stdlib_module_names) == {"funcnn"}
 
 
+def test_the_benchmark_is_imported_when_it_is_asked_for():
+    assert "funcnn.bench" not in modules_after("import funcnn, funcnn.cli")
+    assert "funcnn.bench.tasks" in modules_after("import funcnn; funcnn.benchmark")
+
+
 def test_importing_funcnn_computes_nothing():
     code = (
         "import jax, warnings; before = dict(jax.config.values); import funcnn; "

@@ -3,6 +3,64 @@
 ``tasks`` says what is measured, ``peers`` by whom, ``timing`` how.
 """
 
-from funcnn.bench.benchmarking import benchmark
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from funcnn import checks
+from funcnn.bench import environment, measuring
+from funcnn.bench.drawing import Task
+from funcnn.bench.peers import Peer, find
+from funcnn.bench.results import Benchmark
+from funcnn.bench.tasks import TASKS, make
+from funcnn.bench.timing import METHOD
 
 __all__ = ["benchmark"]
+
+
+def benchmark(
+    tasks: str | Task | Sequence[str | Task] | None = None,
+    *,
+    peers: str | Peer | Sequence[str | Peer] | None = None,
+    rounds: int = 9,
+    device: str | None = None,
+    each: Callable[[Benchmark], object] | None = None,
+) -> Benchmark:
+    """Time funcnn beside the libraries that train the same networks.
+
+    Every peer starts from the same arrays, and its time counts if it ends at funcnn's
+    loss. Those that are not installed are named in the result; the extra ``bench``
+    has them all.
+
+    Args:
+        tasks: one or several of ``funcnn.bench.tasks.TASKS``, or tasks of your own; all of
+            the former without it.
+        peers: one or several of ``funcnn.bench.peers.PEERS``, or peers of your own; all of
+            the former without it. funcnn is always among them.
+        rounds: how often each peer is timed.
+        device: ``"cpu"`` or ``"gpu"``; JAX's own choice without it.
+        each: called after each task with the result so far.
+
+    Returns:
+        A table as ``str``; ``plot()``, ``save(path)`` and ``load(path)``; the figures
+        in ``tasks``.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for arguments that cannot be used, before
+            anything runs.
+    """
+    asked = [tasks] if isinstance(tasks, (str, Task)) else tasks or TASKS
+    todo = [task if isinstance(task, Task) else make(task) for task in asked]
+    rounds = checks.integer("rounds", rounds, at_least=1)
+    device = environment.check_device(device)
+    found, missing = find([peers] if isinstance(peers, (str, Peer)) else peers)
+    method = METHOD.format(rounds=rounds)
+    result = Benchmark(method, environment.described(device), missing, tasks=())
+    with environment.settings(device):
+        for task in todo:
+            measured = measuring.measure(task, found, rounds, device)
+            result = dataclasses.replace(result, tasks=(*result.tasks, measured))
+            if each is not None:
+                each(result)
+    return result

@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 
+from funcnn import checks
 from funcnn.core import ArgumentError
 from funcnn.precision import jax_promotion, numerics
 
@@ -51,8 +52,7 @@ def check_device(device: str | None) -> str:
     """
     if device is None:
         return "gpu" if jax.default_backend() == "gpu" else "cpu"
-    if device not in DEVICES:
-        raise ArgumentError(f"device={device!r} must be 'cpu' or 'gpu'")
+    checks.choice("device", device, DEVICES)
     try:
         jax.devices(device)
     except RuntimeError as error:

@@ -30,7 +30,7 @@ METHOD = (
     "measured."
 )
 
-BEST = ("numpy", "torch-autograd", "torch-compile", "torch-func", "jax-scan")
+BEST = ("funcnn-gram", "numpy", "torch-autograd", "torch-compile", "torch-func", "jax-scan")
 """The peers that are drawn beside funcnn, unless others are asked for."""
 
 TIMEOUT_SECONDS = 600
@@ -100,7 +100,7 @@ def scale(
     peers: str | Sequence[str] | None = None,
     rounds: int = 3,
     device: str | None = None,
-    each: Callable[[Point], object] | None = None,
+    each: Callable[[Scaling], object] | None = None,
 ) -> Scaling:
     """Measure funcnn and its best peers at several sizes, each point in its own process.
 
@@ -109,7 +109,7 @@ def scale(
         peers: one or several of ``PEERS``; ``BEST`` without it. funcnn is always among them.
         rounds: how often each point is timed.
         device: ``"cpu"`` or ``"gpu"``; JAX's own choice without it.
-        each: called with each point when it is there.
+        each: called after each point with the result so far.
 
     Raises:
         ArgumentError, ArgumentTypeError: for arguments that cannot be used, before
@@ -120,28 +120,28 @@ def scale(
     peers = [peers] if isinstance(peers, str) else BEST if peers is None else peers
     names = list(dict.fromkeys([OWN, *(checks.choice("peer", name, PEERS) for name in peers)]))
     rounds = checks.integer("rounds", rounds, at_least=1)
-    if device not in (None, *DEVICES):
-        raise ArgumentError(f"device={device!r} must be 'cpu' or 'gpu'")
+    if device is not None:
+        checks.choice("device", device, DEVICES)
 
-    points: list[Point] = []
-    left_out: dict[str, str] = {}
-    environment: dict[str, Any] = {}
+    result = Scaling(METHOD.format(rounds=rounds), environment={}, points=(), left_out={})
     for name, size, peer in _places(chosen, names):
-        if f"{peer}, {name}" in left_out:
+        if f"{peer}, {name}" in result.left_out:
             continue
         axis = AXES[name]
         request = {"task": axis.task, "sizes": axis.arguments(size), "peer": peer}
         request |= {"rounds": rounds, "device": device, "whole": axis.whole}
         answer = _in_a_process(request)
-        environment = answer.get("environment", environment)
+        environment = answer.get("environment", result.environment)
+        result = dataclasses.replace(result, environment=environment)
         if "left_out" in answer:
-            left_out[f"{peer}, {name}"] = f"from {size} on: {answer['left_out']}"
+            why = {f"{peer}, {name}": f"from {size} on: {answer['left_out']}"}
+            result = dataclasses.replace(result, left_out=result.left_out | why)
             continue
-        timing = decoded(Timing, answer["timing"])
-        points.append(Point(name, size, timing, answer["peak_bytes"]))
+        point = Point(name, size, decoded(Timing, answer["timing"]), answer["peak_bytes"])
+        result = dataclasses.replace(result, points=(*result.points, point))
         if each is not None:
-            each(points[-1])
-    return Scaling(METHOD.format(rounds=rounds), environment, tuple(points), left_out)
+            each(result)
+    return result
 
 
 def _places(axes: list[str], peers: list[str]) -> Iterator[tuple[str, int, str]]:

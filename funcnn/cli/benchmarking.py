@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import funcnn
-from funcnn.bench import pictures, tables
-from funcnn.files import write_whole
+from funcnn.cli.outputs import check_picture, check_place, write_picture
 
 if TYPE_CHECKING:
     from funcnn.bench.cold import Cold
+    from funcnn.bench.records import Record
     from funcnn.bench.results import Benchmark
-    from funcnn.bench.scaling import Point, Scaling
+    from funcnn.bench.scaling import Scaling
 
 __all__ = ["bench"]
 
@@ -46,65 +45,63 @@ def bench(
     width, batch, points, members. The extra "bench" has the libraries; those that are missing
     are named and left out.
     """
-    for option, path, suffixes in (
-        ("--json", json_path, (".json",)),
-        ("--plot", plot_path, (".png", ".svg", ".pdf")),
-    ):
-        if path is not None:
-            _require_place(option, Path(path), suffixes)
+    if json_path is not None:
+        check_place("--json", json_path, ".json")
+    if plot_path is not None:
+        check_picture("--plot", plot_path)
     if scaling and cold:
         raise funcnn.ArgumentError("--scaling and --cold are two measurements; ask for one")
     if cold and (names or peers is not None or device is not None):
         raise funcnn.ArgumentError("--cold takes no TASK, no --peers and no --device")
     settings: dict[str, Any] = {} if rounds is None else {"rounds": rounds}
-    if cold:
-        measured = _cold(settings)
-    else:
+    if not cold:
         settings |= {"peers": None if peers is None else peers.split(","), "device": device}
-        measured = (_scaling if scaling else _benchmark)(names, settings)
-    if json_path is not None:
-        measured.save(json_path)
+
+    def keep(measured: Record) -> None:
+        if json_path is not None:
+            measured.save(json_path)
+
+    if cold:
+        measured = _cold(**settings)
+    else:
+        measured = (_scaling if scaling else _benchmark)(names, keep, **settings)
+    keep(measured)
     if plot_path is not None:
-        figure, kind = measured.plot(), Path(plot_path).suffix[1:]
-        write_whole(plot_path, lambda stream: figure.savefig(stream, format=kind, dpi=150))
+        write_picture(measured.plot(), plot_path)
 
 
-def _benchmark(names: tuple[str, ...], settings: dict[str, Any]) -> Benchmark:
-    measured = funcnn.benchmark(names, each=lambda result: click.echo(f"{result}\n"), **settings)
+def _benchmark(
+    names: tuple[str, ...], keep: Callable[[Benchmark], None], **settings: Any
+) -> Benchmark:
+    from funcnn.bench import tables
+
+    def show(so_far: Benchmark) -> None:
+        keep(so_far)
+        click.echo(f"{so_far.tasks[-1]}\n")
+
+    measured = funcnn.benchmark(names, each=show, **settings)
     click.echo(tables.footer(measured.method, measured.environment, measured.missing))
     return measured
 
 
-def _scaling(names: tuple[str, ...], settings: dict[str, Any]) -> Scaling:
+def _scaling(names: tuple[str, ...], keep: Callable[[Scaling], None], **settings: Any) -> Scaling:
+    from funcnn.bench import tables
     from funcnn.bench.scaling import scale
 
-    rows = 0
-
-    def show(point: Point) -> None:
-        nonlocal rows
-        if not rows:  # Not before bad input would have been refused.
+    def show(so_far: Scaling) -> None:
+        keep(so_far)
+        if len(so_far.points) == 1:  # Not before bad input would have been refused.
             click.echo(tables.POINT_HEADING)
-        rows += 1
-        click.echo(tables.point(point))
+        click.echo(tables.point(so_far.points[-1]))
 
     measured = scale(names, each=show, **settings)
     click.echo(f"\n{tables.footer(measured.method, measured.environment, measured.left_out)}")
     return measured
 
 
-def _cold(settings: dict[str, Any]) -> Cold:
+def _cold(**settings: Any) -> Cold:
     from funcnn.bench.cold import from_cold
 
     measured = from_cold(**settings)
     click.echo(measured)
     return measured
-
-
-def _require_place(option: str, path: Path, suffixes: tuple[str, ...]) -> None:
-    """Refuse a file that could not be written, before anything is measured."""
-    if path.suffix not in suffixes:
-        raise funcnn.ArgumentError(f"{option} {path}: must end in {', '.join(suffixes)}")
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise funcnn.ArgumentError(f"{option} {path} cannot be written")
-    if option == "--plot":
-        pictures.require_matplotlib()
