@@ -43,8 +43,6 @@ SMALL = {
     "cubic-rmsprop": CURVE,
     "legendre": CURVE,
     "dynamic": CURVE,
-    "wide": NETWORK,
-    "large-batch": NETWORK,
     "sweep-mlp": NETWORK | {"members": 3},
     "sweep-cubic": CURVE | {"members": 3},
 }
@@ -83,7 +81,7 @@ def run(monkeypatch, capsys):
     return command
 
 
-def peer(name, run, params=None):
+def peer(name, run=lambda _: None, ends=lambda params: params):
     """A peer that runs a function, and ends where funcnn does unless told otherwise."""
 
     def prepare(task, device):
@@ -93,7 +91,7 @@ def peer(name, run, params=None):
             run(steps)
             return own.run(steps)
 
-        return Prepared(with_own, params or own.params)
+        return Prepared(with_own, lambda ended: ends(own.params(ended)))
 
     return Peer(name, prepare)
 
@@ -182,8 +180,8 @@ def test_a_sleep_in_a_benchmark():
     (result,) = funcnn.benchmark(task, peers=peer("sleeper", run), rounds=2).tasks
     own, slept = result.timings
     assert (own.peer, slept.peer) == ("funcnn", "sleeper")
-    assert 1900 < slept.microseconds < 4000
-    assert own.microseconds < 1000
+    assert 1900 < slept.microseconds < 8000
+    assert own.microseconds < slept.microseconds
     assert slept.compile_seconds > 0.35
     assert slept.run_steps == 100
     assert len(slept.step_seconds) == 2
@@ -194,20 +192,15 @@ def test_a_peer_that_ends_elsewhere_is_refused_with_both_losses():
     task = small("two-layer")
 
     def scaled(factor):
-        return lambda ended: {
-            name: np.asarray(value) * factor for name, value in ended.params.items()
-        }
+        return lambda params: {name: np.asarray(value) * factor for name, value in params.items()}
 
-    wrong = [
-        peer("elsewhere", lambda _: None, scaled(1.01)),
-        peer("nowhere", lambda _: None, scaled(np.nan)),
-    ]
+    wrong = [peer("elsewhere", ends=scaled(1.01)), peer("nowhere", ends=scaled(np.nan))]
     (result,) = funcnn.benchmark(task, peers=wrong, rounds=1).tasks
     assert [one.peer for one in result.timings] == ["funcnn"]
     own = funcnn.train(
         "mlp", (task.x, task.y), params=task.params, hidden=6, learning_rate=1e-4, steps=2
     )
-    loss, moved = arrays.loss(task, own.params), arrays.loss(task, scaled(1.01)(own))
+    loss, moved = arrays.loss(task, own.params), arrays.loss(task, scaled(1.01)(own.params))
     assert result.left_out["elsewhere"] == (
         f"refused: after 2 steps its loss is {moved:.6g}, funcnn's {loss:.6g}"
     )
@@ -217,12 +210,10 @@ def test_a_peer_that_ends_elsewhere_is_refused_with_both_losses():
 
 @pytest.mark.usefixtures("quick")
 def test_one_member_that_ends_elsewhere_refuses_a_sweep():
-    def elsewhere(ended):
-        params = {name: np.array(value) for name, value in ended.params.items()}
-        params["a"][1] += 0.1
-        return params
+    def elsewhere(params):
+        return params | {"a": params["a"] + np.float32([0, 0.1, 0])}
 
-    wrong = peer("elsewhere", lambda _: None, elsewhere)
+    wrong = peer("elsewhere", ends=elsewhere)
     (result,) = funcnn.benchmark([small("sweep-cubic")], peers=[wrong], rounds=1).tasks
     assert "its loss of member 1 is" in result.left_out["elsewhere"]
 
@@ -244,9 +235,9 @@ def test_a_peer_that_fails_or_cannot_is_named():
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_funcnn_raises_is_raised():
+def test_a_task_that_diverges_is_refused():
     task = tasks.make("cubic-sgd", samples=50, steps=50, rate=1.0)
-    with pytest.raises(funcnn.DivergenceError):
+    with pytest.raises(funcnn.ArgumentError, match="task='cubic-sgd' diverges"):
         funcnn.benchmark(task, peers=[], rounds=1)
 
 
@@ -285,18 +276,16 @@ def test_a_device_that_is_not_there():
             funcnn.benchmark("two-layer", device="gpu")
 
 
-CURVES = {"cubic-sgd", "cubic-rmsprop", "legendre", "dynamic"}
 SWEEPS = {"sweep-mlp", "sweep-cubic"}
 NOT_SERVED = {
-    "funcnn-gram": {"linear-adam", "large-batch", "legendre", "dynamic"},
-    "funcnn-fit": SWEEPS,
-    "torch-tutorial": {"wide", "large-batch", *SWEEPS},
+    "funcnn-gram": {"linear-adam", "legendre", "dynamic"},
+    "torch-tutorial": SWEEPS,
     "torch-func": SMALL.keys() - SWEEPS,
     "torch-cuda-graphs": SMALL.keys(),
-    "scikit-learn": {"two-layer", "wide", *CURVES, *SWEEPS},
+    "scikit-learn": SMALL.keys() - {"linear-adam"},
 }
 # A benchmark refuses a peer that is wrong: what takes long to compile is sampled here.
-WHOLE = ("funcnn-gram", "numpy", "torch", "scikit")
+WHOLE = ("funcnn", "numpy", "torch", "scikit")
 SAMPLED = {"linear-adam", "sweep-cubic"}
 
 
@@ -350,7 +339,7 @@ def test_the_members_of_a_sweep_differ_in_their_rates_alone():
 
 
 def test_other_steps_are_checked_where_they_end():
-    assert tasks.make("two-layer").checked == {100: 1e-4, 500: 0.25}
+    assert tasks.make("two-layer").checked == {100: 1e-4, 300: 0.25}
     assert tasks.make("two-layer", steps=100).checked == {100: 1e-4}
     assert tasks.make("two-layer", steps=50).checked == {5: 1e-4, 50: 1e-4}
 
@@ -409,9 +398,9 @@ def test_the_form_of_the_table():
     lines = str(result_of(funcnn=10.0, numpy=25.5)).splitlines()
     assert lines[0] == "two-layer: a title"
     assert [part.strip() for part in lines[1].split("  ") if part.strip()] == list(tables.HEADING)
-    assert lines[2].split() == ["funcnn", "20.00", "10.00", "0.40", "0.50", "180.00", "1.00"]
-    assert lines[3].split() == ["numpy", "51.00", "25.50", "0.40", "0.50", "149.00", "2.55"]
-    assert lines[4].split() == ["floor:", "bytes", "1.000", "0.5000", "0.05"]
+    assert lines[2].split() == ["funcnn", "20.00", "10.00", "0.40", "0.50", "180.00", "1.000"]
+    assert lines[3].split() == ["numpy", "51.00", "25.50", "0.40", "0.50", "149.00", "2.550"]
+    assert lines[4].split() == ["floor:", "bytes", "1.000", "0.5000", "0.05000"]
     assert lines[5].split() == ["keras-loop", "why"]
     assert lines[6] == "Losses are within this share of funcnn's: 0.001 after 200 steps."
     assert lines[16:18] == ["Left out: nnx-loop: flax is not installed", "a method"]

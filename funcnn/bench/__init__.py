@@ -51,15 +51,18 @@ def benchmark(
             anything runs.
     """
     asked = [tasks] if isinstance(tasks, (str, Task)) else tasks or TASKS
-    todo = [task if isinstance(task, Task) else make(task) for task in asked]
+    for task in asked:
+        if not isinstance(task, Task):
+            checks.choice("task", task, TASKS)
     rounds = checks.integer("rounds", rounds, at_least=1)
     device = environment.check_device(device)
     found, missing = find([peers] if isinstance(peers, (str, Peer)) else peers)
     method = METHOD.format(rounds=rounds)
     result = Benchmark(method, environment.described(device), missing, tasks=())
     with environment.settings(device):
-        for task in todo:
-            measured = measuring.measure(task, found, rounds, device)
+        for task in asked:
+            made = task if isinstance(task, Task) else make(task)
+            measured = measuring.measure(made, found, rounds, device)
             result = dataclasses.replace(result, tasks=(*result.tasks, measured))
             if each is not None:
                 each(result)

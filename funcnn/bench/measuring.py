@@ -20,6 +20,7 @@ from funcnn.bench.timing import (
     interleaved,
     lengths,
 )
+from funcnn.core import ArgumentError
 
 __all__ = ["Ready", "first_called", "losses", "measure", "reason", "refusal", "timed"]
 
@@ -41,6 +42,7 @@ def measure(task: Task, peers: Sequence[Peer], rounds: int, device: str) -> Task
         device: ``"cpu"`` or ``"gpu"``.
 
     Raises:
+        ArgumentError: for a task that diverges.
         Exception: whatever funcnn raises. What another raises is why it is left out.
     """
     ready: dict[str, Ready] = {}
@@ -59,6 +61,8 @@ def measure(task: Task, peers: Sequence[Peer], rounds: int, device: str) -> Task
         elsewhere = refusal(task, ends, expected)
         if elsewhere is None:
             ready[peer.name] = called
+        elif peer.name == OWN:  # Only a loss that is not finite differs from itself.
+            raise ArgumentError(f"task={task.name!r} diverges; a smaller rate may help")
         else:
             left_out[peer.name] = elsewhere
     trained = len(ready)

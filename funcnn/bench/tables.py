@@ -104,7 +104,7 @@ def _row(result: TaskResult, timing: Timing, width: int) -> str:
         f"{timing.compile_seconds:.2f}",
         f"{timing.first_call_seconds:.2f}",
         f"{timing.once_milliseconds:.2f}",
-        f"{result.ratio(timing):.2f}",
+        number(result.ratio(timing)),
     )
     if timing in result.floors:  # Of a floor only the steps mean anything.
         figures = (*figures[:2], "", "", "", figures[-1])

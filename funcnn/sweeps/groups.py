@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from funcnn.plans import Plan
     from funcnn.updates import Update
 
-__all__ = ["run"]
+__all__ = ["first_states", "in_groups", "longest_chunk", "loop_of", "run"]
 
 CACHE = 2**25
 """Bytes of a group on a CPU, what its cache holds: beyond it every step waits for memory."""
@@ -59,17 +59,17 @@ def run(
     """
     with numerics(plan.dtype):
         begin = time.perf_counter()
-        groups = _groups(plan, settings, group)
-        longest = min(LONGEST_CHUNK, max(1, LOSSES // len(groups[0])))
-        loop, data = _loop(plan.update, longest), jax.device_put(plan.data)
-        jax.block_until_ready(loop(_first_states(plan, groups[0]), data, np.int32(0)))
+        groups = in_groups(plan, settings, group)
+        longest = longest_chunk(len(groups[0]))
+        loop, data = loop_of(plan.update, longest), jax.device_put(plan.data)
+        jax.block_until_ready(loop(first_states(plan, groups[0]), data, np.int32(0)))
         compile_seconds = time.perf_counter() - begin
 
         begin, parts = time.perf_counter(), []
         bar = Report(plan.steps * len(groups), range(0), progress)
         with held_interrupts() as interrupted, bar as report:
             for members in groups:
-                first = _first_states(plan, members)
+                first = first_states(plan, members)
                 tally = Tally(first, plan.steps, log_every)
                 for chunk in chunks(loop, first, data, plan.steps, longest):
                     report.add(np.fmin.reduce(tally.add(chunk, loop, data)))
@@ -85,7 +85,7 @@ def run(
     return result
 
 
-def _groups(
+def in_groups(
     plan: Plan, settings: list[dict[str, Any]], group: int | None
 ) -> list[list[dict[str, Any]]]:
     """The settings in groups of one size, the last filled up with members that are there already.
@@ -105,14 +105,19 @@ def _groups(
     return [filled[first : first + group] for first in range(0, members, group)]
 
 
+def longest_chunk(members: int) -> int:
+    """The most steps in a chunk of a group."""
+    return min(LONGEST_CHUNK, max(1, LOSSES // members))
+
+
 @remembered
-def _loop(update: Update, longest: int) -> Callable[..., Any]:
+def loop_of(update: Update, longest: int) -> Callable[..., Any]:
     """``fit`` for many states side by side, all on the same data."""
     fit_all = jax.vmap(functools.partial(fit, update, capacity=longest), in_axes=(0, None, None))
     return jax.jit(fit_all)
 
 
-def _first_states(plan: Plan, settings: Sequence[dict[str, Any]]) -> TrainState:
+def first_states(plan: Plan, settings: Sequence[dict[str, Any]]) -> TrainState:
     """The states of members before their first step: each array with a leading axis (members,)."""
     seeds = [member.get("seed", plan.seed) for member in settings]
     if plan.params is None:

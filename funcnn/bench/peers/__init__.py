@@ -59,7 +59,7 @@ OWN = "funcnn"
 PEERS = {
     OWN: "own:direct_form",
     "funcnn-gram": "own:gram_form",
-    "funcnn-fit": "own:fit",
+    "funcnn-call": "own:whole_call",
     "numpy": "numpy_loops:by_hand",
     "torch-tutorial": "tutorials:pytorch",
     "torch-manual": "pytorch_by_hand:by_hand",
