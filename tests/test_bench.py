@@ -56,7 +56,7 @@ def small(name):
 @pytest.fixture
 def small_tasks(monkeypatch):
     """The tasks by their names, but small."""
-    made = {name: functools.partial(lambda chosen, _: small(chosen), name) for name in SMALL}
+    made = {name: functools.partial(tasks.TASKS[name], **sizes) for name, sizes in SMALL.items()}
     monkeypatch.setattr(tasks, "TASKS", made)
 
 
@@ -405,8 +405,12 @@ def test_the_form_of_the_table():
     assert lines[4].split() == ["floor:", "bytes", "1.000", "0.5000", "0.05000"]
     assert lines[5].split() == ["keras-loop", "why"]
     assert lines[6] == "Losses are within this share of funcnn's: 0.001 after 200 steps."
-    assert lines[16:18] == ["Left out: nnx-loop: flax is not installed", "a method"]
-    assert {line.partition(":")[0] for line in lines[18:]} >= {
+    assert lines[16].split()[:3] == ["funcnn", "gram", "form"]
+    assert lines[17].split() == (
+        ["two-layer", "20.00", "µs", "–", "2.55", "×", *"––––", "–", "numpy", "2.55", "×"]
+    )
+    assert lines[20:22] == ["Left out: nnx-loop: flax is not installed", "a method"]
+    assert {line.partition(":")[0] for line in lines[22:]} >= {
         "processor", "cores", "threads", "device", "dtype", "matrix precision", "versions", "date"
     }  # fmt: skip
     assert len({line.index("20.00") for line in lines if line.startswith("funcnn")}) == 1

@@ -6,20 +6,62 @@ import math
 import statistics
 from typing import TYPE_CHECKING, Any
 
+from funcnn.bench.peers import OWN
+
 if TYPE_CHECKING:
     from funcnn.bench.cold import Cold
     from funcnn.bench.results import Benchmark, TaskResult, Timing
     from funcnn.bench.scaling import Point, Scaling
 
-__all__ = ["POINT_HEADING", "benchmark", "cold", "footer", "number", "point", "scaling", "task"]
+__all__ = [
+    "POINT_HEADING",
+    "benchmark",
+    "cold",
+    "footer",
+    "number",
+    "point",
+    "scaling",
+    "summary",
+    "task",
+]
+
+BESIDE = {
+    "gram form": "funcnn-gram",
+    "NumPy": "numpy",
+    "autograd": "torch-autograd",
+    "torch.func": "torch-func",
+    "JAX's loop": "jax-loop",
+    "JAX's scan": "jax-scan",
+}
+"""The peers of the summary, by the heading of their column."""
 
 HEADING = ("µs a step", "minimum", "compile, s", "first call, s", "once, ms", "to funcnn")
 
 
 def benchmark(result: Benchmark) -> str:
     """Every task's table; below them who is missing, the method and the machine."""
-    blocks = [*map(task, result.tasks), footer(result.method, result.environment, result.missing)]
-    return "\n\n".join(blocks)
+    end = footer(result.method, result.environment, result.missing)
+    return "\n\n".join([*map(task, result.tasks), summary(result), end])
+
+
+def summary(result: Benchmark) -> str:
+    """A row for each task: funcnn's µs a step, and how many times as long others take."""
+    rows = [("", OWN, *BESIDE, "products", "  fastest peer")]
+    for one in result.tasks:
+        timings = {timing.peer: timing for timing in (*one.timings, *one.floors)}
+        ratios = [
+            f"{one.ratio(timings[name]):.3g} ×" if name in timings else "–"
+            for name in (*BESIDE.values(), "floor: products")
+        ]
+        peers = [timing for timing in one.timings if not timing.peer.startswith(OWN)]
+        fastest = min(peers, key=lambda timing: timing.microseconds, default=one.timings[0])
+        end = f"  {fastest.peer} {one.ratio(fastest):.3g} ×"
+        rows.append((one.task, f"{number(one.timings[0].microseconds)} µs", *ratios, end))
+    width = max(len(row[0]) for row in rows)
+    return "\n".join(
+        f"{first:<{width}}" + "".join(f"{cell:>12}" for cell in cells) + last
+        for first, *cells, last in rows
+    )
 
 
 def task(result: TaskResult) -> str:

@@ -80,6 +80,7 @@ def _benchmark(
         click.echo(f"{so_far.tasks[-1]}\n")
 
     measured = funcnn.benchmark(names, each=show, **settings)
+    click.echo(f"{tables.summary(measured)}\n")
     click.echo(tables.footer(measured.method, measured.environment, measured.missing))
     return measured
 
