@@ -229,7 +229,7 @@ def test_groups_are_of_a_size_that_fits_the_memory(monkeypatch):
     for width, budget in itertools.product((10, 100), (1, 2**20, 2**22, 2**30)):
         monkeypatch.setattr(groups, "CACHE", budget)
         plan = make_plan("mlp", (X, Y), hidden=width)
-        made = groups._groups(plan, settings, None)
+        made = groups.in_groups(plan, settings, None)
         assert len({len(group) for group in made}) == 1
         assert list(itertools.chain(*made))[:50] == settings
         sizes[width, budget] = len(made[0])
@@ -265,8 +265,8 @@ def test_what_a_member_is_said_to_take_is_no_less_than_what_it_takes(name, batch
     )
     x, y = (jax.ShapeDtypeStruct(array.shape, array.dtype) for array in plan.data)
     said = memory_of(plan.model, without_numbers(plan.optimizer), plan.update, x, y, plan.dtype)
-    states = groups._first_states(plan, [{"seed": seed} for seed in range(many)])
-    program = groups._loop(plan.update, 1).lower(states, plan.data, np.int32(1)).compile()
+    states = groups.first_states(plan, [{"seed": seed} for seed in range(many)])
+    program = groups.loop_of(plan.update, 1).lower(states, plan.data, np.int32(1)).compile()
     facts = program.memory_analysis()
     taken = facts.temp_size_in_bytes + facts.output_size_in_bytes + facts.argument_size_in_bytes
     assert taken <= many * said + x.size * 8 + y.size * 8
