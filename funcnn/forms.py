@@ -1,7 +1,8 @@
 """How the arithmetic of an update is arranged: as the formula says.
 
 A form is a change of variables around the loop: what the loop keeps of a state and of
-the data, and the loss and its gradient by what it keeps. The other one is in ``gram``.
+the data, and the loss and its gradient by what it keeps. ``direct`` keeps what users see,
+``turned`` its matrices the other way round; the form in ``gram`` keeps far less.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     Back: TypeAlias = Callable[[TrainState], TrainState]
 
-__all__ = ["Form", "as_given", "compiled", "direct", "loss_of"]
+__all__ = ["Form", "built_like", "compiled", "direct", "each_like", "loss_of", "turned"]
 
 
 class Form(NamedTuple):
@@ -74,12 +75,43 @@ def direct(
             lambda params: loss_of(loss, compiled(apply)(params, x, *draw), y)
         )(params)
 
-    return Form(as_given, value_and_grad)
+    return Form(lambda state, data: (state, data, lambda state: state), value_and_grad)
 
 
-def as_given(state: TrainState, data: Data) -> tuple[TrainState, Data, Back]:
-    """Nothing arranged."""
-    return state, data, lambda state: state
+def turned(*arguments: Any) -> Form:
+    """:func:`direct`, where the loop keeps each matrix of the params as (outputs, inputs).
+
+    XLA multiplies faster by these on a CPU. The optimizer must treat each number alone,
+    as those of ``funcnn.optimizers`` do: then the steps are the same.
+    """
+
+    def arrange(state: TrainState, data: Data) -> tuple[TrainState, Data, Back]:
+        def turn(state: TrainState) -> TrainState:
+            return each_like(state.params, _transpose, state)
+
+        return turn(state), data, turn
+
+    def value_and_grad(params: Params, *others: Any) -> tuple[Array, Params]:
+        value, gradient = direct(*arguments).value_and_grad(_transpose(params), *others)
+        return value, _transpose(gradient)
+
+    return Form(arrange, value_and_grad)
+
+
+def _transpose(params: Params) -> Params:
+    return jax.tree.map(lambda leaf: leaf.T if leaf.ndim == 2 else leaf, params)
+
+
+def each_like(params: Params, function: Callable[[Params], Params], tree: Any) -> Any:
+    """The tree with the function applied to each part that is built like the params."""
+    alike = built_like(params)
+    return jax.tree.map(lambda part: function(part) if alike(part) else part, tree, is_leaf=alike)
+
+
+def built_like(params: Params) -> Callable[[Any], bool]:
+    """Whether a part of a tree is built like the params."""
+    structure = jax.tree.structure(params)
+    return lambda part: jax.tree.structure(part) == structure
 
 
 def loss_of(loss: Loss, prediction: Array, y: Array) -> Float[Array, ""]:

@@ -19,7 +19,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from funcnn.core import Model, TrainState
-from funcnn.forms import Form, compiled, loss_of
+from funcnn.forms import Form, built_like, compiled, each_like, loss_of
 from funcnn.hyperparameters import made_of
 from funcnn.losses import mean_squared_error, sum_squared_error
 from funcnn.optimizers import sgd_chain
@@ -87,8 +87,8 @@ def of_linear_model(apply: Callable[..., Array], loss: Loss) -> Form:
         start, as_tree = ravel_pytree(state.params)
         features = jax.jacfwd(lambda flat: compiled(apply)(as_tree(flat), x))(start)
         bowl = _bowl(features, y, 1 / y.size if loss is mean_squared_error else 1)
-        kept = _each(lambda params: {"flat": ravel_pytree(params)[0]}, state, state.params)
-        return kept, bowl, lambda kept: _each(lambda t: as_tree(t["flat"]), kept, kept.params)
+        kept = each_like(state.params, lambda tree: {"flat": ravel_pytree(tree)[0]}, state)
+        return kept, bowl, lambda kept: each_like(kept.params, lambda t: as_tree(t["flat"]), kept)
 
     def value_and_grad(params: Params, bowl: Bowl, *_: Any) -> tuple[Array, Params]:
         away = params["flat"] - bowl.point
@@ -148,7 +148,7 @@ def of_first_layer(head: Callable[..., Array], loss: Loss) -> Form:
 
         kept = state._replace(
             params=kept_as(0)(state.params),
-            optimizer_state=_each(kept_as(1), state.optimizer_state, state.params),
+            optimizer_state=each_like(state.params, kept_as(1), state.optimizer_state),
         )
 
         def back(kept: TrainState) -> TrainState:
@@ -156,7 +156,7 @@ def of_first_layer(head: Callable[..., Array], loss: Loss) -> Form:
                 w1 = tree["w1"]
                 return tree | {"w1": w1["along"] * along + x.T @ w1["samples"]}
 
-            state = _each(whole, kept, kept.params)
+            state = each_like(kept.params, whole, kept)
             return state._replace(params=state.params | {"w1": first + state.params["w1"]})
 
         return kept, Samples(x @ first, x @ along, x @ x.T, y), back
@@ -182,17 +182,6 @@ def _adds_up(optimizer: optax.GradientTransformation) -> bool:
     return factory is sgd_chain and "weight_decay" not in used
 
 
-def _each(function: Callable[[Params], Params], tree: Any, params: Params) -> Any:
-    """The tree with the function applied to each part that is built like the params."""
-    alike = _built_like(params)
-    return jax.tree.map(lambda part: function(part) if alike(part) else part, tree, is_leaf=alike)
-
-
 def _those_like(params: Params, tree: Any) -> list[Params]:
-    alike = _built_like(params)
+    alike = built_like(params)
     return [part for part in jax.tree.leaves(tree, is_leaf=alike) if alike(part)]
-
-
-def _built_like(params: Params) -> Callable[[Any], bool]:
-    structure = jax.tree.structure(params)
-    return lambda part: jax.tree.structure(part) == structure

@@ -12,7 +12,8 @@ import optax
 
 from funcnn import checks, gram
 from funcnn.core import ArgumentError, ArgumentTypeError, Model, TrainState, remembered
-from funcnn.forms import Form, direct
+from funcnn.forms import Form, direct, turned
+from funcnn.hyperparameters import made_of
 from funcnn.losses import sum_squared_error
 from funcnn.precision import jax_promotion
 
@@ -88,7 +89,8 @@ def make_update(
         return _make_update(gram.of_first_layer, (model.head, loss), optimizer.update, False)
     value_and_grad = model.value_and_grad if gradient == "manual" else None
     arguments = (model.apply, model.stochastic, value_and_grad, loss, batch_size)
-    return _make_update(direct, arguments, optimizer.update, extra_arguments)
+    layout = direct if made_of(optimizer)[0] is None else turned
+    return _make_update(layout, arguments, optimizer.update, extra_arguments)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
