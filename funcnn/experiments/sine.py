@@ -92,8 +92,8 @@ RECORDS = (
         lesson=Lesson(
             pytorch="`nn.Linear(3, 1)` and `nn.Flatten`",
             here="`models.polynomial_linear`",
-            change="The layer is a matrix product and a sum; `ravel` makes the prediction "
-            "(samples,), since against a target of that shape nothing is broadcast.",
+            change="The layer is one product of its numbers with the powers of x, the bias that of "
+            "x⁰; the prediction is (samples,) as the target is, so there is nothing to flatten.",
             code=(polynomial_linear.init, polynomial_linear.apply),
         ),
     ),

@@ -29,7 +29,7 @@ def init(key: Key[Array, ""]) -> dict[str, Array]:
 
 def draw_terms(key: Key[Array, ""]) -> Int[Array, ""]:
     """The number of extra terms, 0, 1 or 2, each with probability 1/3."""
-    return jax.random.randint(key, (), 0, 3, dtype=jnp.int32)
+    return (jax.random.bits(key, dtype=jnp.uint32) % 3).astype(jnp.int32)
 
 
 def apply(

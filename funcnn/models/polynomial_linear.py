@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import jax.numpy as jnp
 import numpy as np
 
 from funcnn.layers import linear, powers
@@ -25,9 +26,8 @@ def init(key: Key[Array, ""], *, degree: int = 3) -> dict[str, Array]:
 
 def apply(params: dict[str, Array], x: Float[Array, " samples"]) -> Float[Array, " samples"]:
     """The polynomial at each x."""
-    degree = params["w"].shape[0]
-    xx = powers(x, degree)[1:]
-    return (params["w"].T @ xx + params["b"][None]).ravel()
+    coefficients = jnp.concatenate([params["b"], params["w"][:, 0]])
+    return coefficients @ powers(x, degree=len(params["w"]))
 
 
 def formula(params: dict[str, Array]) -> str:
