@@ -34,5 +34,5 @@ def check_picture(option: str, path: str) -> None:
 def write_picture(figure: Figure, path: str) -> None:
     """Write a figure, whole or not at all."""
     picture = io.BytesIO()
-    figure.savefig(picture, format=Path(path).suffix[1:], dpi=150)
+    figure.savefig(picture, format=Path(path).suffix[1:], dpi=100)
     write_whole(path, lambda stream: stream.write(picture.getvalue()))
