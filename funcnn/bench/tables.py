@@ -46,7 +46,7 @@ def benchmark(result: Benchmark) -> str:
 
 def summary(result: Benchmark) -> str:
     """A row for each task: funcnn's µs a step, and how many times as long others take."""
-    rows = [("", OWN, *BESIDE, "products", "  fastest peer")]
+    rows: list[tuple[str, ...]] = [("", OWN, *BESIDE, "products", "  fastest peer")]
     for one in result.tasks:
         timings = {timing.peer: timing for timing in (*one.timings, *one.floors)}
         ratios = [
