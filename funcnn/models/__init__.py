@@ -95,7 +95,7 @@ def extra_terms(seed: int, steps: int) -> Int[np.ndarray, " steps"]:
     """The number of extra terms that ``dynamic`` draws at each step of a run with this seed.
 
     >>> extra_terms(seed=0, steps=8)
-    array([0, 1, 1, 0, 2, 0, 2, 1], dtype=int32)
+    array([1, 0, 0, 1, 0, 2, 2, 1], dtype=int32)
     """
     step = jnp.arange(checks.integer("steps", steps, at_least=0), dtype=jnp.int32)
     key = run_key(seed)
