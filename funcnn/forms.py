@@ -84,6 +84,7 @@ def turned(*arguments: Any) -> Form:
     XLA multiplies faster by these on a CPU. The optimizer must treat each number alone,
     as those of ``funcnn.optimizers`` do: then the steps are the same.
     """
+    as_given = direct(*arguments)
 
     def arrange(state: TrainState, data: Data) -> tuple[TrainState, Data, Back]:
         def turn(state: TrainState) -> TrainState:
@@ -92,7 +93,7 @@ def turned(*arguments: Any) -> Form:
         return turn(state), data, turn
 
     def value_and_grad(params: Params, *others: Any) -> tuple[Array, Params]:
-        value, gradient = direct(*arguments).value_and_grad(_transpose(params), *others)
+        value, gradient = as_given.value_and_grad(_transpose(params), *others)
         return value, _transpose(gradient)
 
     return Form(arrange, value_and_grad)

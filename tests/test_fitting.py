@@ -194,3 +194,17 @@ def test_a_model_with_random_numbers_of_its_own():
     assert len(set(losses.tolist())) > 25
     _, again = fit(update, state, (X, Y), 50)
     np.testing.assert_array_equal(losses, again)
+
+
+def test_an_optimizer_of_one_s_own_sees_the_params_as_users_do():
+    # It might not treat each number alone, so the loop must not keep matrices turned for it.
+    shapes = set()
+
+    def update(gradient, state, params=None):
+        shapes.add((gradient["w1"].shape, params["w1"].shape))
+        return jax.tree.map(lambda g: -1e-3 * g, gradient), state
+
+    optimizer = optax.GradientTransformation(lambda _: (), update)
+    data = np.ones((4, 3)), np.ones((4, 2))
+    funcnn.train("mlp", data, hidden=5, optimizer=optimizer, steps=2)
+    assert shapes == {((3, 5), (3, 5))}
