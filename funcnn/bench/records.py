@@ -1,59 +1,114 @@
-"""Frozen dataclasses kept as JSON."""
+"""What a benchmark gives back."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import types
-import typing
-from typing import Any, Self
+import statistics
+from typing import TYPE_CHECKING, Any
 
-from funcnn.core import ArgumentError
-from funcnn.files import require_file, write_whole
+from funcnn.bench.records import Record
 
-__all__ = ["Record", "decoded"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Benchmark", "TaskResult", "Timing"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Record:
-    """What can be written to a JSON file and read back equal."""
+class Timing:
+    """What was measured of one peer in one task.
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a JSON file, whole or not at all; the record's class is named in it."""
-        content = {"record": type(self).__name__} | dataclasses.asdict(self)
-        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        write_whole(path, lambda stream: stream.write(text.encode()))
+    Attributes:
+        peer: its name.
+        step_seconds: the cost of one more step, in each round.
+        run_seconds: a run of ``run_steps`` steps, in each round.
+        run_steps: the task's steps, or as many as fit into a second.
+        first_call_seconds: the first run, of ten steps.
+        compile_seconds: by how much it exceeded the second.
+    """
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what :meth:`save` wrote.
+    peer: str
+    step_seconds: tuple[float, ...]
+    run_seconds: tuple[float, ...]
+    run_steps: int
+    first_call_seconds: float
+    compile_seconds: float
+
+    @property
+    def microseconds(self) -> float:
+        """The median cost of one more step, in microseconds."""
+        return statistics.median(self.step_seconds) * 1e6
+
+    @property
+    def least_microseconds(self) -> float:
+        """The least cost of one more step, in microseconds."""
+        return min(self.step_seconds) * 1e6
+
+    @property
+    def once_milliseconds(self) -> float:
+        """What a run costs beside its steps, once compiled, in milliseconds."""
+        steps = self.run_steps * self.microseconds
+        return max(0.0, statistics.median(self.run_seconds) * 1e3 - steps / 1e3)
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskResult:
+    """A task's timings.
+
+    Attributes:
+        task: its name.
+        title: its sizes, steps and optimizer.
+        checked: for some numbers of steps, how far a peer's loss may be from funcnn's,
+            as a share of it.
+        timings: one for each peer that ended where funcnn did; funcnn's is the first.
+        floors: what no step can do without, timed in the same rounds.
+        left_out: the peers that have no time, and why.
+    """
+
+    task: str
+    title: str
+    checked: dict[int, float]
+    timings: tuple[Timing, ...]
+    floors: tuple[Timing, ...]
+    left_out: dict[str, str]
+
+    def ratio(self, timing: Timing) -> float:
+        """How many times as long as funcnn's a step takes, median to median."""
+        return timing.microseconds / self.timings[0].microseconds
+
+    def __str__(self) -> str:
+        from funcnn.bench import tables
+
+        return tables.task(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark(Record):
+    """All that one call measured; ``str`` is the table.
+
+    Attributes:
+        method: how it was measured.
+        environment: on what: device, processor, threads, precision, versions, date.
+        missing: the peers that are not installed.
+        tasks: a result for each task.
+    """
+
+    method: str
+    environment: dict[str, Any]
+    missing: dict[str, str]
+    tasks: tuple[TaskResult, ...]
+
+    def __str__(self) -> str:
+        from funcnn.bench import tables
+
+        return tables.benchmark(self)
+
+    def plot(self) -> Figure:
+        """Draw a bar for each peer, by task, on log axes; needs the extra ``plot``.
 
         Raises:
-            ArgumentError: for a file that holds no such record.
+            MissingExtraError: where matplotlib is not installed.
         """
-        try:
-            content = json.loads(require_file(path).read_text(encoding="utf-8"))
-            if content["record"] != cls.__name__:
-                raise ValueError(f"it is a {content['record']}")
-            return decoded(cls, content)
-        except (AttributeError, KeyError, TypeError, UnicodeDecodeError, ValueError) as error:
-            if isinstance(error, ArgumentError):
-                raise
-            raise ArgumentError(f"{path} holds no {cls.__name__}: {error!r}") from error
+        from funcnn.bench import pictures
 
-
-def decoded(kind: Any, value: Any) -> Any:
-    """A value of JSON as what the type annotation of its place says."""
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        fields = {field.name for field in dataclasses.fields(kind)}
-        return kind(**{name: decoded(hints[name], value[name]) for name in fields})
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is tuple:
-        return tuple(decoded(arguments[0], item) for item in value)
-    if origin is dict:
-        return {arguments[0](key): decoded(arguments[1], item) for key, item in value.items()}
-    if origin is types.UnionType:  # X | None
-        return None if value is None else decoded(arguments[0], value)
-    return value
+        return pictures.benchmark(self)
