@@ -1,0 +1,243 @@
+"""The names that PyTorch, Keras, optax and scikit-learn use, and what stands for them here.
+
+Plain tables, read where a name is unknown: an error then says the right name. No name of
+another library is accepted in silence.
+
+A table has two parts. In ``same``, a name of funcnn stands before the names that others have
+for it: ``"a or b"`` where either may be meant, ``"a and b"`` where both are needed. In ``words``,
+a sentence stands before the names that it is the answer to; a name may be in both parts.
+Capitals, ``_`` and whatever stands before a dot do not count: ``nn.MSELoss`` is ``mse_loss``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+__all__ = ["ARGUMENTS", "VALUES", "Table", "here", "spelt"]
+
+
+class Table(NamedTuple):
+    """What stands for the names of others: names of funcnn, and sentences."""
+
+    same: dict[str, str]
+    words: dict[str, str]
+
+
+_EPOCHS = (
+    "epoch epochs nb_epoch nb_epochs num_epochs n_epochs max_epochs num_train_epochs "
+    "steps_per_epoch max_iter"
+)
+
+_SCHEDULES = "schedule scheduler lr_decay lr_schedule lr_scheduler warmup_steps"
+
+ARGUMENTS = Table(
+    same={
+        "learning_rate": f"{_SCHEDULES} lr eta eta0 rate step_size alpha0 base_lr init_lr "
+        "initial_lr lr_init learning_rate_init",
+        "steps": f"{_EPOCHS} iter iters iterations n_iter n_iters num_iters num_iterations "
+        "max_iters max_iterations n_steps num_steps max_steps total_steps train_steps updates",
+        "batch_size": "batch bs mini_batch mini_batch_size train_batch_size",
+        "hidden": "hidden_size hidden_sizes hidden_dim hidden_dims hidden_layer hidden_layers "
+        "hidden_layer_sizes hidden_features hidden_units hidden_channels n_hidden num_hidden "
+        "units n_units num_units neurons width widths layers",
+        "degree": "deg order power",
+        "out_features": "classes n_classes num_classes nb_classes outputs n_outputs num_outputs "
+        "output_size output_dim out_size out_dim",
+        "data": "x y xs ys xy x_train y_train dataset dataloader loader train_data train_dataset "
+        "training_data inputs features",
+        "data or target": "targets label labels",
+        "target": "target_column target_columns target_name y_col y_column label_column",
+        "model": "net network module architecture estimator",
+        "params": "w weights parameters variables initial_params initial_weights init_params "
+        "init_weights theta",
+        "state": "initial_state init_state train_state opt_state optimizer_state optim_state "
+        "checkpoint resume warm_start",
+        "loss": "criterion objective cost cost_function loss_fn loss_func loss_function",
+        "optimizer": "optim opt optimiser solver tx",
+        "gradient": "grad grads grad_fn autodiff autograd backward manual value_and_grad",
+        "form": "gram",
+        "dtype": "double float32 float64 precision x64 enable_x64 jax_enable_x64 param_dtype",
+        "seed": "random_state random_seed manual_seed generator key keys rng rngs rng_key prng",
+        "log_every or progress": "verbose verbosity disp",
+        "log_every": "print_every report_every log_freq log_interval log_steps print_interval",
+        "keep_every": "log_every",
+        "progress": "bar progress_bar show_progress tqdm",
+        "momentum": "mass momentum_decay",
+        "nesterov": "nesterovs_momentum nesterov_momentum use_nesterov",
+        "weight_decay": "l2 l2_reg l2_penalty l2_regularization regularization weight_decay_rate "
+        "wd",
+        "weight_decay or alpha": "decay",
+        "alpha": "rho decay_rate smoothing",
+        "eps": "epsilon",
+        "beta1": "b1",
+        "beta2": "b2",
+        "beta1 or beta2": "beta",
+        "beta1 and beta2": "betas",
+    },
+    words={
+        "It may be a schedule, such as optax.cosine_decay_schedule(1e-2, 1000).": _SCHEDULES,
+        "An epoch is len(x) / batch_size steps.": _EPOCHS,
+        "The data are one pair, (x, y).": "x y xs ys x_train y_train targets label labels",
+        "It follows from the data.": "in_features input_size input_dim input_shape in_dim "
+        "n_inputs num_inputs n_features num_features n_features_in",
+        "AMSGrad is not offered; optimizer='adam' is Adam without it.": "amsgrad",
+        "eps is added to the root, as in PyTorch; eps_root is not offered.": "eps_root eps_in_sqrt",
+        "Pass an optax transformation as the optimizer for this, such as "
+        "optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(1e-2)).": "clip clipnorm "
+        "clipvalue clip_grad clip_gradients global_clipnorm grad_clip "
+        "gradient_clip gradient_clip_val max_grad_norm use_ema ema_momentum "
+        "ema_overwrite_frequency gradient_accumulation_steps accumulate_grad_batches "
+        "initial_accumulator_value loss_scale_factor",
+        "It is not offered: let the loss be the negative of what is to grow.": "maximize",
+        "There is nothing to set: every run is one compiled loop.": "jit jit_compile compile "
+        "foreach fused capturable differentiable run_eagerly",
+        "JAX chooses the device: train inside `with jax.default_device(...):`.": "device devices "
+        "accelerator gpu cuda use_gpu",
+        "Callbacks are not offered yet.": "callback callbacks hook hooks",
+        "It is not offered yet: batches are shuffled anew each epoch.": "shuffle",
+        "It is not offered yet: compare result.predict(x) with y for other x and y.": "metrics "
+        "validation_data validation_split validation_freq validation_fraction val_data x_val "
+        "y_val x_test y_test eval_set",
+        "It is not offered yet: a run makes all its steps.": "early_stopping patience tol "
+        "n_iter_no_change min_delta",
+        "It is not offered yet: weigh the samples in a loss of your own.": "sample_weight "
+        "sample_weights class_weight",
+        "The models have their own: pass a model of your own for others.": "activation dropout "
+        "bias use_bias fit_intercept kernel_initializer init",
+        "It is an argument of funcnn.sweep.": "mode group",
+        "train keeps the loss of every step.": "keep_every",
+        "Each member of a sweep starts anew; funcnn.train goes on from a state.": "state",
+    },
+)
+"""The keyword arguments of ``train``, of ``sweep`` and of the optimizers."""
+
+_NO_NAME = "It has no name here: pass an optax transformation itself, such as optax.adagrad(1e-2)."
+_CLASSES = "Its targets are whole numbers from 0: y.argmax(axis=1), where the rows are one-hot."
+
+VALUES = {
+    "loss": Table(
+        same={
+            "mean_squared_error": "mse mse_loss mean_square mean_square_error "
+            "mean_squared_error_loss",
+            "sum_squared_error": "sse sse_loss rss sum_square sum_squares sum_square_error "
+            "sum_of_squares sum_of_squared_errors residual_sum_of_squares",
+            "sum_squared_error or mean_squared_error": "l2 l2_loss squared_error squared_loss "
+            "squared_l2 least_squares",
+            "cross_entropy": "ce ce_loss xent cross_entropy_loss categorical_crossentropy "
+            "sparse_categorical_crossentropy softmax_cross_entropy safe_softmax_cross_entropy "
+            "softmax_cross_entropy_with_integer_labels nll nll_loss log_loss",
+        },
+        words={
+            "MSELoss(reduction='sum') is 'sum_squared_error'.": "mse mse_loss",
+            _CLASSES: "categorical_crossentropy softmax_cross_entropy safe_softmax_cross_entropy",
+            "The model predicts logits: leave its log-softmax out.": "nll nll_loss log_loss",
+            "It is not offered yet: use 'cross_entropy' with two classes, or pass a function "
+            "(prediction, target) -> scalar.": "bce bce_loss bce_with_logits_loss "
+            "binary_crossentropy binary_cross_entropy_with_logits sigmoid_binary_cross_entropy "
+            "sigmoid_cross_entropy",
+            "It is not offered yet: pass a function (prediction, target) -> scalar.": "mae l1 "
+            "l1_loss mae_loss mean_absolute_error mean_abs_error absolute_error rmse "
+            "root_mean_squared_error msle mean_squared_logarithmic_error mape "
+            "mean_absolute_percentage_error huber huber_loss smooth_l1 smooth_l1_loss log_cosh "
+            "hinge hinge_loss squared_hinge categorical_hinge poisson poisson_nll_loss "
+            "gaussian_nll_loss kl_div kl_div_loss kl_divergence cosine_similarity "
+            "cosine_embedding_loss ctc ctc_loss focal focal_loss binary_focal_crossentropy "
+            "sigmoid_focal_loss categorical_focal_crossentropy poly_loss_cross_entropy",
+        },
+    ),
+    "optimizer": Table(
+        same={
+            "sgd": "gd gradient_descent stochastic_gradient_descent",
+            "momentum": "heavy_ball nag nesterov sgd_momentum sgdm",
+        },
+        words={
+            "Give it nesterov=True.": "nag nesterov",
+            "It is not offered; 'adam' is Adam without it.": "amsgrad",
+            "It is not offered: it asks for more than the gradient.": "lbfgs polyak_sgd bfgs sam",
+            _NO_NAME: "adabelief adadelta adadeltaw adafactor adagrad adamax adamaxw adan amsgradw "
+            "asgd fromage ftrl lamb lars lion muon nadam nadamw noisy_sgd novograd "
+            "optimistic_adam optimistic_gradient_descent prodigy radam rprop shampoo sign_sgd sm3 "
+            "soap sophia sparse_adam yogi",
+        },
+    ),
+    "model": Table(
+        same={
+            "mlp": "dense feed_forward fully_connected neural_network nn perceptron two_layer "
+            "two_layer_net",
+            "mlp_linear": "linear_relu_linear mlp_classifier mlp_regressor multi_layer_perceptron",
+            "mlp_linear or polynomial_linear": "linear sequential",
+            "polynomial": "cubic poly polynomial3 polyfit polynomial_regression quadratic sine",
+            "legendre": "legendre_polynomial legendre_polynomial3 p3",
+            "dynamic": "dynamic_net",
+        },
+        words={},
+    ),
+    "gradient": Table(
+        same={
+            "autodiff": "auto automatic autograd backprop backward grad jax value_and_grad",
+            "manual": "analytic analytical by_hand hand",
+        },
+        words={},
+    ),
+    "dtype": Table(
+        same={
+            "float32": "f32 single",
+            "float64": "f64 double",
+            "float32 or float64": "float",
+        },
+        words={},
+    ),
+    "mode": Table(
+        same={"product": "all cartesian combinations grid", "zip": "paired pairs pairwise"},
+        words={},
+    ),
+}
+"""The arguments that are given a name, and the names."""
+
+
+def here(name: str, choices: Iterable[str], table: Table) -> tuple[list[str], str]:
+    """What ``name`` is among ``choices``, and what else is to be said; both may be empty.
+
+    >>> here("lr", ["learning_rate", "steps"], ARGUMENTS)
+    (['learning_rate'], '')
+    >>> here("Betas", ["beta1", "beta2"], ARGUMENTS)
+    (['beta1 and beta2'], '')
+    >>> here("epochs", ["steps"], ARGUMENTS)
+    (['steps'], 'An epoch is len(x) / batch_size steps.')
+    """
+    choices = set(choices)
+    same, words = _answer(name, table.same), _answer(name, table.words)
+    if not same:
+        return [], words
+    found = [answer for answer in same.split(" or ") if choices.issuperset(answer.split(" and "))]
+    return found, words if found else ""
+
+
+def spelt(name: str, choices: Iterable[str]) -> list[str]:
+    """The first of ``choices`` that is ``name`` but for capitals, ``_`` and a prefix with a dot.
+
+    >>> spelt("torch.optim.SGD", ["sgd", "adam"])
+    ['sgd']
+    """
+    choices = list(choices)
+    for wanted in _plain(name), _ending(name):
+        for choice in choices:
+            if wanted and wanted == _plain(choice):
+                return [choice]
+    return []
+
+
+def _answer(name: str, answers: dict[str, str]) -> str:
+    for answer, names in answers.items():
+        if _ending(name) in map(_plain, names.split()):
+            return answer
+    return ""
+
+
+def _ending(name: str) -> str:
+    return _plain(name.rpartition(".")[2])
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
