@@ -12,28 +12,29 @@ from funcnn.core import (
     TrainingInterrupted,
     TrainState,
 )
-from funcnn.fitting import fit, initial_state
-from funcnn.reproductions import Reproduction, reproduce
-from funcnn.results import TrainResult
-from funcnn.sweeps import SweepResult, sweep
-from funcnn.training import train
-from funcnn.updates import make_update
-from funcnn.weights import load_params, save_params
+from funcnn.data import load_params, save_params
+from funcnn.loop import fit, initial_state, make_update
+from funcnn.runs import RisingLossWarning, SweepResult, TrainResult, sweep, train
 
 if TYPE_CHECKING:
+    from funcnn.atlas import Reproduction, reproduce
     from funcnn.bench import benchmark
 else:
 
     def __getattr__(name: str) -> Any:
-        """``benchmark`` is imported when it is asked for: few who train also measure."""
-        if name != "benchmark":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from funcnn.bench import benchmark
+        """What few programs need is imported when it is asked for."""
+        if name in ("Reproduction", "reproduce"):
+            from funcnn import atlas
 
-        return benchmark
+            return getattr(atlas, name)
+        if name == "benchmark":
+            from funcnn.bench import benchmark
+
+            return benchmark
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ArgumentError",
@@ -42,6 +43,7 @@ __all__ = [
     "MissingExtraError",
     "Model",
     "Reproduction",
+    "RisingLossWarning",
     "SweepResult",
     "TrainResult",
     "TrainState",

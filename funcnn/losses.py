@@ -6,23 +6,19 @@ is an error, where NumPy and PyTorch would compare every pair.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float, Int
 
-from funcnn.core import ArgumentError, ArgumentTypeError
-
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Int
+from funcnn.core import AnyArray, ArgumentError, ArgumentTypeError
 
 __all__ = ["LOSSES", "cross_entropy", "mean_squared_error", "sum_squared_error"]
 
 
 def sum_squared_error(
-    prediction: Float[Array, "*shape"], target: Float[Array, "*shape"]
+    prediction: Float[AnyArray, "*shape"], target: Float[AnyArray, "*shape"]
 ) -> Float[Array, ""]:
-    """Σ (prediction − target)², ``torch.nn.MSELoss(reduction="sum")``: every seed's loss.
+    """Σ (prediction − target)², ``torch.nn.MSELoss(reduction="sum")``: the loss of every tutorial.
 
     Args:
         prediction: any shape.
@@ -44,7 +40,7 @@ def sum_squared_error(
 
 
 def mean_squared_error(
-    prediction: Float[Array, "*shape"], target: Float[Array, "*shape"]
+    prediction: Float[AnyArray, "*shape"], target: Float[AnyArray, "*shape"]
 ) -> Float[Array, ""]:
     """The mean of (prediction − target)², ``torch.nn.MSELoss()``.
 
@@ -57,7 +53,7 @@ def mean_squared_error(
 
 
 def cross_entropy(
-    prediction: Float[Array, "samples classes"], target: Int[Array, " samples"]
+    prediction: Float[AnyArray, "samples classes"], target: Int[AnyArray, " samples"]
 ) -> Float[Array, ""]:
     """The mean of −log softmax(prediction)[target], ``torch.nn.CrossEntropyLoss()``.
 
@@ -92,7 +88,7 @@ LOSSES = {
 }
 
 
-def _require_equal_shapes(prediction: Array, target: Array) -> None:
+def _require_equal_shapes(prediction: AnyArray, target: AnyArray) -> None:
     if prediction.shape != target.shape:
         raise ArgumentError(
             f"the prediction has shape {prediction.shape} and the target {target.shape}; "

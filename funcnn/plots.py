@@ -10,14 +10,16 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float, Int, Shaped
 
-from funcnn.core import ArgumentError, MissingExtraError
+from funcnn.core import AnyArray, ArgumentError, MissingExtraError
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
     from matplotlib.axes import Axes
+else:
+    Axes = Any  # matplotlib may be missing, and takes long to import.
 
-__all__ = ["COLORS", "bands", "difference", "losses", "overlay", "prediction"]
+__all__ = ["COLORS", "Axes", "bands", "difference", "losses", "overlay", "prediction"]
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette: https://jfly.uni-koeln.de/color/."""

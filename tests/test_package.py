@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import importlib
 import re
 import subprocess
 import sys
@@ -14,73 +15,134 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "funcnn"
 
-# Imports go down only: a module may import from floors below its own.
-FLOORS = [
-    {"core", "reference"},
-    {"checks", "plots", "precision"},
-    {"files", "hyperparameters", "interrupts", "layers", "legendre", "losses", "randomness"},
-    {"data", "forms", "models", "optimizers", "reporting", "weights"},
-    {"experiments", "gram"},
-    {"updates"},
-    {"fitting"},
-    {"chunks", "results", "shapes"},
-    {"plans"},
-    {"running"},
-    {"references", "sweeps", "training"},
-    {"reproductions"},
-    {"bench", "reports"},
-    {""},
-    {"cli"},
-    {"__main__"},
-]
-FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
-FILES = sorted(PACKAGE.rglob("*.py"))
+# Imports go one way: a wing may import from those before it. The empty name is funcnn itself.
+WINGS = (
+    "core",
+    "plots",
+    "losses",
+    "optimizers",
+    "models",
+    "data",
+    "loop",
+    "experiments",
+    "runs",
+    "atlas",
+    "interop",
+    "bench",
+    "",
+    "cli",
+    "__main__",
+)
+
+# Where PyTorch may be imported: a folder, or the beginning of a file's name.
+TORCH = (
+    "atlas/reference/",
+    "bench/kernels.py",
+    "bench/peers/",
+    "bench/torch_",
+    "interop/",
+)
+
+# What importing funcnn imports beside what jax and optax do; jaxtyping needs wadler_lindig.
+IMPORTED = {"funcnn", "jaxtyping", "numpy", "wadler_lindig"}
 
 
-def part_of(path: Path) -> str:
-    """The top-level part of the package that a file belongs to."""
-    return path.relative_to(PACKAGE).with_suffix("").parts[0].replace("__init__", "")
+def module_of(path: Path) -> str:
+    """The name that a file is imported by."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
 
 
-def imports(path: Path):
+FILES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def wing_of(module: str) -> str:
+    """The wing that a module stands in; nothing for funcnn itself and its own names."""
+    parts = module.split(".")
+    inside = len(parts) > 1 and (module in FILES or f"funcnn.{parts[1]}" in FILES)
+    return parts[1] if inside else ""
+
+
+def imports(path: Path) -> set[str]:
     """The modules that a file imports, those inside functions too."""
+    found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} has a relative import"
-            if node.module == "funcnn":
-                yield from (f"funcnn.{alias.name}" for alias in node.names)
-            else:
-                yield node.module
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = names & FILES.keys()
+            found |= modules if modules == names else modules | {str(node.module)}
+    return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_go_down_only(path):
-    own = part_of(path)
-    for name in imports(path):
-        if name.split(".")[0] != "funcnn":
-            continue
-        other = name.split(".")[1] if "." in name else ""
-        if other not in FLOOR_OF:  # a name of the package itself, such as funcnn.__version__
-            other = ""
-        if other != own:
-            assert FLOOR_OF[other] < FLOOR_OF[own], f"{own} imports {other}"
+IMPORTS = {module: imports(path) for module, path in FILES.items()}
 
 
-def test_every_module_has_a_floor():
-    assert {part_of(path) for path in FILES} == set(FLOOR_OF)
+def reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    """What can be reached from a node in one step or more."""
+    found, ahead = set(), list(graph.get(start, ()))
+    while ahead:
+        node = ahead.pop()
+        if node not in found:
+            found.add(node)
+            ahead += graph.get(node, ())
+    return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_torch_stays_in_the_references_and_the_peers(path):
-    if part_of(path) not in {"reference", "bench"}:
-        assert not [name for name in imports(path) if name.split(".")[0] == "torch"]
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The groups of nodes that can all be reached from one another."""
+    ways = {node: reached(graph, node) for node in graph}
+    groups = {
+        frozenset(other for other in ways[node] if node in ways.get(other, ()))
+        for node in graph
+        if node in ways[node]
+    }
+    return sorted(sorted(group) for group in groups)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_file_is_one_idea(path):
-    assert len(path.read_text().splitlines()) <= 250
+def test_every_module_stands_in_a_wing():
+    tops = {path.stem if path.suffix else path.name for path in PACKAGE.iterdir()}
+    modules = {wing_of(module) for module in FILES}
+    assert modules <= set(WINGS) | {name for name in tops if name.startswith("_")}
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_go_one_way_only(module):
+    own = wing_of(module)
+    for other in IMPORTS[module]:
+        if other.split(".")[0] == "funcnn" and wing_of(other) != own:
+            assert WINGS.index(wing_of(other)) < WINGS.index(own), f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_no_files_of_a_wing_import_one_another_in_a_circle(wing):
+    inside = {module for module in FILES if wing_of(module) == wing}
+    graph = {module: IMPORTS[module] & inside for module in inside}
+    assert circles(graph) == []
+
+
+def test_circles_are_found():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"d", "a"}, "e": {"elsewhere"}}
+    assert circles(graph) == [["b", "c"], ["d"]]
+
+
+@pytest.mark.parametrize("wing", [wing for wing in WINGS if f"funcnn.{wing}" in FILES])
+def test_a_wing_says_what_is_public(wing):
+    if wing == "__main__":
+        return
+    module = importlib.import_module(f"funcnn.{wing}")
+    assert module.__doc__
+    assert module.__all__
+    assert all(hasattr(module, name) for name in module.__all__)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_torch_stays_where_pytorch_is_compared_with(module):
+    path = FILES[module].relative_to(PACKAGE).as_posix()
+    if not path.startswith(TORCH):
+        assert not [name for name in IMPORTS[module] if name.split(".")[0] == "torch"]
 
 
 def modules_after(statement: str) -> set[str]:
@@ -89,15 +151,19 @@ def modules_after(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_importing_funcnn_imports_no_more_than_jax_and_optax():
+def test_importing_funcnn_imports_no_more_than_its_dependencies():
     added = modules_after("import funcnn") - modules_after("import jax, optax")
     roots = {name.split(".")[0] for name in added}
-    assert roots - set(sys.stdlib_module_names) == {"funcnn"}
+    assert roots - set(sys.stdlib_module_names) <= IMPORTED
 
 
-def test_the_benchmark_is_imported_when_it_is_asked_for():
-    assert "funcnn.bench" not in modules_after("import funcnn, funcnn.cli")
+def test_what_few_programs_need_is_imported_when_it_is_asked_for():
+    plain = modules_after("import funcnn, funcnn.cli.training")
+    assert "funcnn.bench" not in plain
     assert "funcnn.bench.tasks" in modules_after("import funcnn; funcnn.benchmark")
+    assert "funcnn.atlas" not in modules_after("import funcnn")
+    asked = "import funcnn; funcnn.Reproduction, funcnn.reproduce"
+    assert "funcnn.atlas.reproduction" in modules_after(asked)
 
 
 def test_importing_funcnn_computes_nothing():
@@ -117,6 +183,13 @@ def test_public_names_are_there():
     assert funcnn.__all__ == sorted(funcnn.__all__, key=lambda name: (name.islower(), name))
 
 
+def test_an_unknown_name_is_an_attribute_error():
+    import funcnn
+
+    with pytest.raises(AttributeError, match="has no attribute 'trane'"):
+        funcnn.trane  # noqa: B018
+
+
 def test_the_readme_s_python_runs_and_prints_what_it_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "README.md").read_text()
@@ -130,6 +203,6 @@ def test_the_readme_s_python_runs_and_prints_what_it_says(tmp_path, monkeypatch)
 
 
 def test_a_reference_without_pytorch_names_the_extra():
-    code = "import sys; sys.modules['torch'] = None; import funcnn.reference.torch_sine"
+    code = "import sys; sys.modules['torch'] = None; import funcnn.atlas.reference.torch_sine"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "pip install 'funcnn[torch]'" in done.stderr

@@ -7,19 +7,15 @@ import pkgutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
-from funcnn.core import ArgumentError, MissingExtraError
+from funcnn.core import ArgumentError, MissingExtraError, Params
 from funcnn.experiments import Experiment
-from funcnn.interrupts import held_interrupts
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-
-    from funcnn.core import Params
+from funcnn.runs.observers.interrupts import held_interrupts
 
 __all__ = ["Eager", "find_reference", "run_reference"]
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
-from funcnn import checks, models
-from funcnn.core import ArgumentError, DivergenceError
+from funcnn import models
+from funcnn.atlas.references import find_reference, run_reference
+from funcnn.core import ArgumentError, Params, checks
+from funcnn.core.precision import numerics
 from funcnn.experiments import Experiment, Tolerance, find
-from funcnn.plans import Plan, make_plan
-from funcnn.references import find_reference, run_reference
-from funcnn.running import initial_params, result_of, run
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from matplotlib.axes import Axes
-
-    from funcnn.core import Params
-    from funcnn.results import TrainResult
+from funcnn.runs.observers import History, Interrupts
+from funcnn.runs.plan import Plan, make_plan
+from funcnn.runs.result import TrainResult
+from funcnn.runs.run import run
+from funcnn.runs.start import initial_params
 
 __all__ = ["Reproduction", "reproduce"]
 
@@ -114,8 +111,15 @@ class Reproduction:
         )
         return float(np.max(jax.tree.leaves(furthest)))
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
-        """Draw funcnn's losses over the reference's; needs the extra ``plot``."""
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw funcnn's losses over the reference's; needs the extra ``plot``.
+
+        Args:
+            ax: matplotlib's axes to draw on; new ones without it.
+
+        Returns:
+            The axes.
+        """
         from funcnn import plots
 
         return plots.overlay(self.reference_losses, self.losses, ax=ax)
@@ -170,7 +174,8 @@ def reproduce(
     if tolerance.steps is not None:
         checks.integer(f"{record.name}'s tolerance.steps", tolerance.steps, at_least=2)
     find_reference(record)
-    initial = jax.tree.map(np.asarray, initial_params(plan))
+    with numerics(plan.dtype):
+        initial = jax.tree.map(np.asarray, initial_params(plan))
     draws = (models.extra_terms(seed, plan.steps),) if plan.model.stochastic else ()
 
     eager = run_reference(record, plan.data, initial, plan.steps, draws)
@@ -193,13 +198,13 @@ def reproduce(
 
 def _to_the_end(plan: Plan) -> TrainResult:
     """The run of a plan; where it diverges, its last finite state and NaN for the other losses."""
-    begin = time.perf_counter()
-    try:
-        return run(plan, range(0), progress=False)
-    except DivergenceError as error:
-        losses = np.full(plan.steps, np.nan, plan.dtype)
-        losses[: len(error.losses)] = error.losses
-        return result_of(plan, error.state, losses, 0.0, time.perf_counter() - begin)
+    history = History()
+    with Interrupts() as interrupts:
+        outcome = run(plan, observers=[history, interrupts])
+    if interrupts.came():
+        raise KeyboardInterrupt
+    (losses,) = history.losses(plan.steps)
+    return TrainResult.of(plan, outcome, losses)
 
 
 def _steps_together(losses: np.ndarray, others: np.ndarray, tolerance: Tolerance) -> int:

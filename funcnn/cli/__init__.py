@@ -1,51 +1,29 @@
 """The command line: ``funcnn train mlp``.
 
-Exit codes: 0; 1 where a run diverges, losses differ or a file cannot be written; 2 for
+Exit codes: 0; 1 where a run diverges, losses differ or something cannot be written; 2 for
 bad input, with one line on stderr; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
 
-import io
-import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 import click
 
 import funcnn
-from funcnn.cli import atlas, benchmarking, sweeping, training
+from funcnn.cli import atlas, benchmarking, streams, sweeping, training
 
 __all__ = ["main"]
 
 
 def main() -> NoReturn:
     """Run the command line and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # A terminal may lack the letters of a formula.
-            stream.reconfigure(errors="replace")
-    try:
-        # Not commands.main, which prints a line of its own at Ctrl-C.
-        with commands.make_context("funcnn", sys.argv[1:]) as context:
-            commands.invoke(context)
-        sys.stdout.flush()
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
-    except click.ClickException as error:
-        _exit(2, error.format_message())
-    except (funcnn.ArgumentError, ImportError) as error:
-        _exit(2, str(error))
-    except funcnn.DivergenceError as error:
-        _exit(1, str(error))
-    except KeyboardInterrupt:
-        _exit(130, "interrupted")
-    except BrokenPipeError:
-        # The reader of stdout has left; Python would complain once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:
-        _exit(1, str(error))
-    sys.exit(0)
+    streams.open_missing()
+    code = _exit_code(sys.argv[1:])
+    streams.settle()
+    sys.exit(code)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,6 +46,49 @@ for _command in (
     commands.add_command(_command)
 
 
-def _exit(code: int, message: str) -> NoReturn:
-    click.echo(f"funcnn: {' '.join(message.split())}", err=True)
-    sys.exit(code)
+def _exit_code(arguments: Sequence[str]) -> int:
+    """Carry out a command, say what went wrong, and give its exit code."""
+    try:
+        code = _carry_out(arguments)
+        sys.stdout.flush()
+        return code
+    except click.ClickException as error:
+        code, message = 2, error.format_message()
+    except (funcnn.ArgumentError, ImportError) as error:
+        code, message = 2, str(error)
+    except funcnn.DivergenceError as error:
+        code, message = 1, str(error)
+    except KeyboardInterrupt:
+        code, message = 130, "interrupted"
+    except BrokenPipeError:  # The reader of stdout has left, and needs no words.
+        code, message = 1, ""
+    except OSError as error:
+        code, message = 1, str(error)
+    except (AssertionError, RuntimeError):
+        code, message = 2, _why_no_device()
+        if not message:
+            raise
+    if message:
+        streams.say(message)
+    return code
+
+
+def _carry_out(arguments: Sequence[str]) -> int:
+    try:
+        # Not commands.main, which prints a line of its own at Ctrl-C.
+        with commands.make_context("funcnn", list(arguments)) as context:
+            commands.invoke(context)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    return 0
+
+
+def _why_no_device() -> str:
+    """Why JAX has nothing to compute on, as where JAX_PLATFORMS names none; nothing if it has."""
+    import jax
+
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError) as error:
+        return str(error) or f"JAX_PLATFORMS={jax.config.jax_platforms!r}: there is no such device"
+    return ""

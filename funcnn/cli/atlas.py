@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 import funcnn
-from funcnn import reports
+from funcnn.atlas import Reproduction
+from funcnn.atlas import report as reports
+from funcnn.atlas import reproduce as reproduce_one
+from funcnn.atlas.references import find_reference
 from funcnn.experiments import EXPERIMENTS, find
-from funcnn.references import find_reference
-from funcnn.reproductions import Reproduction
-from funcnn.reproductions import reproduce as reproduce_one
 
 __all__ = ["experiments", "reproduce"]
 
@@ -18,7 +18,7 @@ __all__ = ["experiments", "reproduce"]
 def experiments() -> None:
     """List the tutorials' experiments."""
     for record in EXPERIMENTS.values():
-        click.echo(f"{record.name:<28}{record.seed}, {record.section}")
+        click.echo(f"{record.name:<28}{record.tutorial}, {record.section}")
 
 
 @click.command()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import importlib
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,23 +13,33 @@ import funcnn
 from funcnn.cli.outputs import check_picture, check_place, write_picture
 
 if TYPE_CHECKING:
-    from funcnn.bench.cold import Cold
     from funcnn.bench.records import Record
-    from funcnn.bench.results import Benchmark
-    from funcnn.bench.scaling import Scaling
 
 __all__ = ["bench"]
+
+REFUSED: Mapping[str, tuple[str, ...]] = {
+    "scaling": (),
+    "cold": ("TASK", "--peers", "--device"),
+    "auto": ("TASK", "--peers"),
+    "overhead": ("TASK", "--peers"),
+}
+"""The measurements beside that of the peers, each in a module of ``funcnn.bench`` of the same
+name; and what each does not take."""
 
 
 @click.command()
 @click.argument("names", metavar="[TASK]...", nargs=-1)
 @click.option("--peers", metavar="NAME[,NAME...]", help="Whom to measure beside funcnn.")
-@click.option("--rounds", type=int, help="How often each is timed; 9 without it, 3 for --scaling.")
+@click.option(
+    "--rounds", type=int, help="How often each is timed; 9 without it, 3 for --scaling and --auto."
+)
 @click.option("--device", help="cpu or gpu; JAX's own choice without it.")
 @click.option("--json", "json_path", metavar="FILE", help="Write all figures to FILE.")
 @click.option("--plot", "plot_path", metavar="FILE", help="Draw them: .png, .svg or .pdf.")
 @click.option("--scaling", is_flag=True, help="Measure at several sizes; TASKs are axes.")
 @click.option("--cold", is_flag=True, help="Measure whole processes: funcnn train mlp.")
+@click.option("--auto", is_flag=True, help="Measure what form='auto' takes, and both forms.")
+@click.option("--overhead", is_flag=True, help="Measure runs beside their loops alone.")
 def bench(
     names: tuple[str, ...],
     peers: str | None,
@@ -35,8 +47,7 @@ def bench(
     device: str | None,
     json_path: str | None,
     plot_path: str | None,
-    scaling: bool,
-    cold: bool,
+    **flags: bool,
 ) -> None:
     """Time funcnn beside the libraries that train the same networks.
 
@@ -49,60 +60,44 @@ def bench(
         check_place("--json", json_path, ".json")
     if plot_path is not None:
         check_picture("--plot", plot_path)
-    if scaling and cold:
-        raise funcnn.ArgumentError("--scaling and --cold are two measurements; ask for one")
-    if cold and (names or peers is not None or device is not None):
-        raise funcnn.ArgumentError("--cold takes no TASK, no --peers and no --device")
-    settings: dict[str, Any] = {} if rounds is None else {"rounds": rounds}
-    if not cold:
-        settings |= {"peers": None if peers is None else peers.split(","), "device": device}
-
-    def keep(measured: Record) -> None:
-        if json_path is not None:
-            measured.save(json_path)
-
-    if cold:
-        measured = _cold(**settings)
-    else:
-        measured = (_scaling if scaling else _benchmark)(names, keep, **settings)
-    keep(measured)
+    chosen = [name for name, is_set in flags.items() if is_set]
+    if len(chosen) > 1:
+        raise funcnn.ArgumentError(f"--{', --'.join(chosen)}: ask for one measurement at a time")
+    given = {"TASK": names or None, "--peers": peers, "--device": device}
+    refused = REFUSED[chosen[0]] if chosen else ()
+    if any(given[name] is not None for name in refused):
+        raise funcnn.ArgumentError(f"--{chosen[0]} takes no {', no '.join(refused)}")
+    settings = {"peers": peers and peers.split(","), "rounds": rounds, "device": device}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    measure = functools.partial(_function(*chosen), *([names] if names else []), **settings)
+    measured = _as_it_comes(measure, json_path)
     if plot_path is not None:
         write_picture(measured.plot(), plot_path)
 
 
-def _benchmark(
-    names: tuple[str, ...], keep: Callable[[Benchmark], None], **settings: Any
-) -> Benchmark:
-    from funcnn.bench import tables
-
-    def show(so_far: Benchmark) -> None:
-        keep(so_far)
-        click.echo(f"{so_far.tasks[-1]}\n")
-
-    measured = funcnn.benchmark(names, each=show, **settings)
-    click.echo(f"{tables.summary(measured)}\n")
-    click.echo(tables.footer(measured.method, measured.environment, measured.missing))
-    return measured
+def _function(measurement: str | None = None) -> Callable[..., Any]:
+    """The function that makes a measurement; that of the peers without a name."""
+    if measurement is None:
+        return funcnn.benchmark
+    return importlib.import_module(f"funcnn.bench.{measurement}").measure
 
 
-def _scaling(names: tuple[str, ...], keep: Callable[[Scaling], None], **settings: Any) -> Scaling:
-    from funcnn.bench import tables
-    from funcnn.bench.scaling import scale
+def _as_it_comes(measure: Callable[..., Any], json_path: str | None) -> Any:
+    """The result of ``measure``; each row is printed, and all written, as soon as it is there."""
+    from funcnn.bench.tables import table
 
-    def show(so_far: Scaling) -> None:
-        keep(so_far)
-        if len(so_far.points) == 1:  # Not before bad input would have been refused.
-            click.echo(tables.POINT_HEADING)
-        click.echo(tables.point(so_far.points[-1]))
+    printed = 0
 
-    measured = scale(names, each=show, **settings)
-    click.echo(f"\n{tables.footer(measured.method, measured.environment, measured.left_out)}")
-    return measured
+    def show(so_far: Record) -> None:
+        nonlocal printed
+        if json_path is not None:
+            so_far.save(json_path)
+        rows = table(so_far).rows
+        if rows[printed:]:
+            click.echo("\n".join(rows[printed:]))
+        printed = len(rows)
 
-
-def _cold(**settings: Any) -> Cold:
-    from funcnn.bench.cold import from_cold
-
-    measured = from_cold(**settings)
-    click.echo(measured)
+    measured = measure(each=show)
+    show(measured)
+    click.echo("\n".join(table(measured).end))
     return measured

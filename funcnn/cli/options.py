@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import click
 
 import funcnn
+from funcnn.losses import LOSSES
+from funcnn.optimizers import OPTIMIZERS
+from funcnn.runs.plan import DEFAULTS
 
 __all__ = ["of_a_run", "read_hyperparameters", "read_run"]
 
@@ -21,12 +24,17 @@ _OPTIONS = (
     click.option("--data", metavar="FILE", help="A .npz (arrays x, y) or .csv file."),
     click.option("--target", metavar="NAME", multiple=True, help="A .csv column to predict."),
     click.option("--hidden", metavar="N[,N...]", help="Widths of the hidden layers."),
+    click.option("--out-features", metavar="N", type=int,
+                 help="Outputs of a network; as many as the data ask for without it."),
     click.option("--degree", type=int, help="Degree of a polynomial."),
-    click.option("--loss", help="sum_squared_error, mean_squared_error or cross_entropy."),
-    click.option("--optimizer", help="sgd, momentum, rmsprop, adam or adamw."),
+    click.option("--loss", help=f"{', '.join(LOSSES)}; {DEFAULTS.loss} on your data."),
+    click.option("--optimizer",
+                 help=f"{', '.join(OPTIMIZERS)}; {DEFAULTS.optimizer} on your data."),
     click.option("--gradient", help="autodiff, or manual: derived by hand."),
-    click.option("--form", default="direct", help="direct, gram or auto: how steps are computed."),
-    click.option("--steps", type=int, help="Number of updates."),
+    click.option("--form", default="direct", show_default=True,
+                 help="direct: as the formula says; gram: the same steps from inner products of "
+                      "the inputs; auto: whichever should be done first."),
+    click.option("--steps", type=int, help=f"Number of updates; {DEFAULTS.steps} on your data."),
     click.option("--batch-size", type=int, help="Samples in a step; all without it."),
     click.option("--dtype", help="float32 or float64."),
 )  # fmt: skip
@@ -58,10 +66,16 @@ def read_run(
 
 
 def read_hyperparameters(
-    settings: Sequence[str], read: Callable[[str], Any], expected: str
+    settings: Sequence[str],
+    read: Callable[[str], Any],
+    expected: str,
+    also: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The NAME=VALUE of ``--set``: true, false, or what ``read`` makes of the value."""
-    taken = inspect.signature(funcnn.train).parameters
+    """The NAME=VALUE of ``--set``: true, false, or what ``read`` makes of the value.
+
+    What ``funcnn.train`` takes by name is no such setting, nor are the names in ``also``.
+    """
+    taken = {*inspect.signature(funcnn.train).parameters, *also}
     numbers: dict[str, Any] = {}
     for text in settings:
         name, _, value = text.partition("=")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from funcnn import checks
-from funcnn.core import MissingExtraError
-from funcnn.files import require_place, write_whole
+from funcnn.core import MissingExtraError, checks
+from funcnn.data.files import require_place, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+else:
+    Figure = Any  # matplotlib may be missing, and takes long to import.
 
 __all__ = ["check_picture", "check_place", "write_picture"]
 

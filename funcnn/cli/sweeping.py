@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import decimal
+import inspect
 import io
 import math
 from typing import Any
 
 import click
-import numpy as np
 
 import funcnn
 from funcnn.cli.options import of_a_run, read_hyperparameters, read_run
 from funcnn.cli.outputs import check_picture, check_place, write_picture
-from funcnn.files import write_whole
+from funcnn.cli.spacing import spaced
+from funcnn.data.files import write_whole
 
 __all__ = ["sweep"]
 
@@ -31,7 +33,7 @@ MOST = 2**20
 @click.option("--set", "settings", metavar="NAME=VALUES", multiple=True,
               help="A further setting of the optimizer: momentum=0,0.5,0.9.")  # fmt: skip
 @click.option("--mode", default="product", help="product of all values (the default), or zip.")
-@click.option("--log-every", type=int, help="Steps between losses that are kept; 1 without it.")
+@click.option("--keep-every", type=int, help="Steps between losses that are kept; 1 without it.")
 @click.option("--group", type=int, help="Members side by side; what fits the memory without it.")
 @click.option("--plot", metavar="FILE", help="Draw the losses: .png, .svg or .pdf.")
 @click.option("--csv", "table", metavar="FILE", help="Write a .csv with a row for each member.")
@@ -42,7 +44,7 @@ def sweep(
     learning_rate: str | None,
     settings: tuple[str, ...],
     mode: str,
-    log_every: int | None,
+    keep_every: int | None,
     group: int | None,
     plot: str | None,
     table: str | None,
@@ -57,14 +59,19 @@ def sweep(
     arguments = read_run(**options) | {"seed": _values("--seed", seed)}
     if learning_rate is not None:
         arguments["learning_rate"] = _values("--learning-rate", learning_rate)
-    arguments |= read_hyperparameters(settings, lambda text: _values("--set", text), "NAME=VALUES")
+    arguments |= read_hyperparameters(
+        settings,
+        lambda text: _values("--set", text),
+        "NAME=VALUES",
+        also=inspect.signature(funcnn.sweep).parameters,
+    )
     if plot is not None:
         check_picture("--plot", plot)
     if table is not None:
         check_place("--csv", table, ".csv")
     interrupted = False
     try:
-        result = funcnn.sweep(mode=mode, log_every=log_every, group=group, **arguments)
+        result = funcnn.sweep(mode=mode, keep_every=keep_every, group=group, **arguments)
     except funcnn.TrainingInterrupted as stop:
         result, interrupted = stop.result, True
     _print(result)
@@ -98,11 +105,10 @@ def _values(option: str, text: str) -> Any:
             case [first, end]:
                 return range(int(first), int(end))
             case [low, high, "log" | "lin" as spacing, count] if 0 < int(count) <= MOST:
-                spaced = np.geomspace if spacing == "log" else np.linspace
                 ends = float(low), float(high)
                 if all(map(math.isfinite, ends)) and (spacing == "lin" or min(ends) > 0):
-                    return spaced(*ends, int(count)).tolist()
-    except ValueError:
+                    return spaced(low, high, spacing, int(count))
+    except (ValueError, decimal.DecimalException):
         pass
     raise funcnn.ArgumentError(
         f"{option} {text} must be a number, several (1e-3,1e-2), whole numbers (0:100), or "

@@ -11,7 +11,7 @@ import numpy as np
 
 from funcnn.core import ArgumentError, ArgumentTypeError
 
-__all__ = ["DTYPES", "check_dtype", "jax_promotion", "numerics"]
+__all__ = ["DTYPES", "check_dtype", "jax_promotion", "numerics", "refuse_wider"]
 
 DTYPES = ("float32", "float64")
 
@@ -22,7 +22,7 @@ def check_dtype(dtype: Any) -> str:
     >>> check_dtype("float16")
     Traceback (most recent call last):
     ...
-    funcnn.core.ArgumentError: dtype='float16' cannot be trained in. Known: float32, float64
+    funcnn.core.errors.ArgumentError: dtype='float16' cannot be trained in. Known: float32, float64
     """
     try:
         name = np.dtype(dtype).name if dtype is not None else ""
@@ -47,7 +47,31 @@ def numerics(dtype: str) -> Iterator[None]:
     """Compute in ``dtype``, with matrix products in full precision, inside the ``with``.
 
     JAX halves float64 unless x64 is on, and rounds the factors of a float32
-    product to TF32 on an NVIDIA GPU. Neither setting outlives the block.
+    product to TF32 on an NVIDIA GPU. A run moves its arrays itself, and tells a divergence
+    from its losses, so that guards against either do not apply inside. No setting outlives
+    the block.
     """
-    with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision("highest"):
+    with (
+        jax.enable_x64(dtype == "float64"),
+        jax.default_matmul_precision("highest"),
+        jax.transfer_guard("allow"),
+        jax.debug_nans(False),
+        jax.debug_infs(False),
+    ):
         yield
+
+
+def refuse_wider(**arrays: Any) -> None:
+    """Refuse float64 where JAX computes in 32 bits, which would halve it without a word.
+
+    Raises:
+        ArgumentTypeError: with what to do.
+    """
+    if jax.config.jax_enable_x64:
+        return
+    for name, tree in arrays.items():
+        if any(getattr(leaf, "dtype", None) == np.float64 for leaf in jax.tree.leaves(tree)):
+            raise ArgumentTypeError(
+                f"{name} holds float64, and JAX computes in 32 bits here: call this inside "
+                f"`with jax.enable_x64(True):`, or cast {name} to float32"
+            )

@@ -1,47 +1,41 @@
-"""The words of funcnn: a model, the state of a run, and the errors.
-
-Everything else stands on this file; it imports nothing of the package.
-"""
+"""The words of funcnn: a model, the state of a run, and the types of arrays."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Array, Float, Int, Key, PyTree
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 
-    Params: TypeAlias = PyTree[Array]
-    Loss: TypeAlias = Callable[[Array, Array], Float[Array, ""]]
-    Data: TypeAlias = tuple[Array, Array]
+__all__ = ["AnyArray", "Data", "Loss", "Model", "Number", "Params", "Structs", "TrainState"]
 
-__all__ = [
-    "ArgumentError",
-    "ArgumentTypeError",
-    "DivergenceError",
-    "MissingExtraError",
-    "Model",
-    "TrainState",
-    "TrainingInterrupted",
-    "remembered",
-]
+AnyArray: TypeAlias = Array | np.ndarray
+"""An array of JAX or of NumPy."""
 
+Number: TypeAlias = int | float | np.number | Shaped[AnyArray, ""]
+"""One number, of Python or in an array; it may be traced."""
 
-remembered = functools.lru_cache(maxsize=32)
-"""Makes a function give the same result again for the same arguments.
+Params: TypeAlias = PyTree[Shaped[AnyArray, "..."] | int | float]
+"""A model's parameters: a (nested) dict of arrays."""
 
-What is compiled for a function is found again by that function itself, so the
-functions of a model, a loss or an optimizer must be made once, not at each call.
-"""
+Structs: TypeAlias = PyTree[jax.ShapeDtypeStruct]
+"""The shapes and dtypes of a tree of arrays."""
+
+Loss: TypeAlias = Callable[[Array, Array], Float[Array, ""]]
+"""``loss(prediction, target) -> scalar``."""
+
+Data: TypeAlias = tuple[AnyArray, AnyArray]
+"""``(x, y)``, a sample a row."""
 
 
 class Model(NamedTuple):
     """A model: two pure functions, and what is known about them.
 
     Attributes:
-        init: ``init(key) -> params``, a nested dict of arrays.
+        init: ``init(key) -> params``, a nested dict of arrays; None where every run is
+            given the params to start from.
         apply: ``apply(params, x) -> prediction``; ``apply(params, x, key)``
             where ``stochastic`` is true.
         value_and_grad: ``value_and_grad(params, x, y) -> (loss, gradient)``,
@@ -50,15 +44,17 @@ class Model(NamedTuple):
         formula: ``formula(params) -> str``, the fitted function as text; None
             where it would not fit on a line.
         stochastic: whether ``apply`` draws random numbers, and so takes a key.
-        linear: whether the prediction is linear in the params: twice the params, twice
-            the prediction.
-        head: ``head(params, h) -> prediction`` from the first layer's h = x·w1, where
-            the network starts so and uses x and ``params["w1"]`` nowhere else.
+        linear: whether the prediction is linear in the params: the prediction for the sum
+            of two trees of params is the sum of their predictions. ``train`` checks it
+            on a few samples before it relies on it.
+        head: ``head(params, h) -> prediction`` from the first layer's h = x·w1, plus b1
+            where the params have it, for a network that starts so and uses x, ``w1`` and
+            ``b1`` nowhere else.
         input_axes: 1 where a sample is a number and x is (samples,), 2 where it is
             a row and x is (samples, features); None to take x and y as they come.
     """
 
-    init: Callable[[Key[Array, ""]], Params]
+    init: Callable[[Key[Array, ""]], Params] | None
     apply: Callable[..., Array]
     value_and_grad: Callable[[Params, Array, Array], tuple[Array, Params]] | None = None
     formula: Callable[[Params], str] | None = None
@@ -76,69 +72,13 @@ class TrainState(NamedTuple):
         optimizer_state: what the optimizer remembers, its hyperparameters among it.
         step: the number of updates made, a scalar int32.
         key: the key from which every step derives its random numbers.
+        kept: what the loop of the gram form holds in place of the params, so that a run
+            that goes on from here gives the same bits as one that never stopped; None
+            where the loop holds the params themselves.
     """
 
     params: Params
     optimizer_state: Any
-    step: Int[Array, ""]
-    key: Key[Array, ""]
-
-
-class ArgumentError(ValueError):
-    """An argument has a value that cannot be used; nothing was compiled."""
-
-
-class ArgumentTypeError(ArgumentError, TypeError):
-    """An argument is not of a kind that can be used; nothing was compiled."""
-
-
-class MissingExtraError(ImportError):
-    """An optional package is not installed.
-
-    >>> raise MissingExtraError("matplotlib", "plot")
-    Traceback (most recent call last):
-    ...
-    funcnn.core.MissingExtraError: matplotlib is not installed: pip install 'funcnn[plot]'
-    """
-
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(package, extra)
-
-    def __str__(self) -> str:
-        package, extra = self.args
-        return f"{package} is not installed: pip install 'funcnn[{extra}]'"
-
-
-class DivergenceError(ArithmeticError):
-    """A run stopped being finite.
-
-    Attributes:
-        step: the first step whose loss is NaN or infinite (the number of steps
-            asked for, when the loss stayed finite but the final params are not).
-        state: the last state whose loss is finite (the first state, where there
-            is none): ``state.params`` can be used, or trained on at a smaller rate.
-        losses: the finite losses, one for each step before ``step``.
-    """
-
-    def __init__(self, step: int, state: TrainState, losses: np.ndarray) -> None:
-        super().__init__(step, state, losses)
-        self.step = step
-        self.state = state
-        self.losses = losses
-
-    def __str__(self) -> str:
-        return (
-            f"the run diverged: after {self.step} steps it is not finite any more; a smaller "
-            f"learning_rate may help (the state of step {int(self.state.step)} is attached)"
-        )
-
-
-class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C stopped a run, or a sweep; ``result`` holds what was finished."""
-
-    def __init__(self, result: Any) -> None:
-        super().__init__(result)
-        self.result = result
-
-    def __str__(self) -> str:
-        return f"interrupted; what was finished is attached: {self.result!r}"
+    step: Int[AnyArray, "*members"]
+    key: Key[Array, "*members"] | Shaped[AnyArray, "..."]
+    kept: Any = None

@@ -1,32 +1,26 @@
-"""What may be passed as data, turned into (x, y); and the seeds' own data."""
+"""What may be passed as data, turned into (x, y)."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from funcnn.core import ArgumentError, ArgumentTypeError
-from funcnn.files import read_csv, read_npz
+from funcnn.core import ArgumentError, ArgumentTypeError, Loss
+from funcnn.data.files import read_csv, read_npz
 from funcnn.losses import LOSSES, cross_entropy
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-
-    from funcnn.core import Loss
 
 __all__ = [
     "as_array",
     "as_given",
-    "gaussian",
+    "is_whole",
     "load",
     "prepare_inputs",
     "prepare_targets",
-    "sine",
     "to_numpy",
     "with_axes",
 ]
@@ -34,23 +28,6 @@ __all__ = [
 
 LARGEST_CLASS = 2**16 - 1
 """A network has an output for every class up to the largest: beyond this it is no class."""
-
-
-def gaussian(
-    in_features: int, samples: int = 64, out_features: int = 10
-) -> tuple[Float[np.ndarray, "samples inputs"], Float[np.ndarray, "samples outputs"]]:
-    """The seeds' random data: x and y N(0, 1), the same at every call."""
-    generator = np.random.default_rng(0)
-    x = generator.standard_normal((samples, in_features))
-    return x, generator.standard_normal((samples, out_features))
-
-
-def sine(
-    samples: int = 2000,
-) -> tuple[Float[np.ndarray, " samples"], Float[np.ndarray, " samples"]]:
-    """The seeds' curve: x from −π to π, in radians, and y = sin x."""
-    x = np.linspace(-np.pi, np.pi, samples)
-    return x, np.sin(x)
 
 
 def load(data: Any, target: str | Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +82,8 @@ def prepare_targets(y: np.ndarray, axes: int | None, loss: Loss, dtype: str) -> 
         axes: as for :func:`prepare_inputs`; ``cross_entropy`` takes classes with
             one axis, whatever the model.
         loss: the run's loss. funcnn's own take no whole numbers for y, but for
-            ``cross_entropy``, which takes nothing else.
+            ``cross_entropy``, which takes nothing else. Whole numbers and truth values
+            for a loss of one's own are left as they are: they may be classes.
         dtype: the run's dtype.
     """
     if loss is cross_entropy:
@@ -115,14 +93,19 @@ def prepare_targets(y: np.ndarray, axes: int | None, loss: Loss, dtype: str) -> 
         if classes.max() > LARGEST_CLASS:
             raise ArgumentError(f"y holds the class {classes.max()}, above {LARGEST_CLASS}")
         return classes
-    if axes is not None:
-        y = with_axes("y", y, axes)
     if loss in LOSSES.values() and not _is_float(y):
         raise ArgumentTypeError(
             f"y is of {y.dtype}; {getattr(loss, '__name__', 'the loss')} takes floats: "
             f"pass np.asarray(y, '{dtype}'), or whole numbers to loss='cross_entropy'"
         )
+    if axes is not None and _is_float(y):
+        y = with_axes("y", y, axes)
     return as_given("y", y, dtype)
+
+
+def is_whole(array: np.ndarray) -> bool:
+    """Whether an array holds whole numbers, and no truth values."""
+    return bool(jnp.issubdtype(array.dtype, jnp.integer))
 
 
 def as_given(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
@@ -159,7 +142,13 @@ def _read(path: Path, target: str | Sequence[str] | None) -> tuple[np.ndarray, n
 
 
 def to_numpy(name: str, value: Any) -> np.ndarray:
-    """A private copy of an array of any library."""
+    """A private copy of an array of any library.
+
+    Raises:
+        ArgumentTypeError: for what is no array, or an array with a mask.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise ArgumentTypeError(f"{name} is a masked array: fill it or drop its masked samples")
     try:
         if hasattr(value, "detach"):  # a PyTorch tensor, perhaps on a GPU or on the tape
             value = value.numpy(force=True)
@@ -172,8 +161,6 @@ def to_numpy(name: str, value: Any) -> np.ndarray:
 
 def as_array(name: str, value: Any) -> np.ndarray:
     """A private copy, checked to be real, finite and not empty."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise ArgumentTypeError(f"{name} is a masked array: fill it or drop its masked samples")
     array = to_numpy(name, value)
     if not (array.dtype == bool or _is_float(array) or jnp.issubdtype(array.dtype, jnp.integer)):
         raise ArgumentTypeError(f"{name} must hold real numbers, not {array.dtype}")

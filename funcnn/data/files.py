@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import secrets
@@ -16,8 +17,7 @@ from typing import IO
 
 import numpy as np
 
-from funcnn import checks
-from funcnn.core import ArgumentError, ArgumentTypeError
+from funcnn.core import ArgumentError, ArgumentTypeError, checks
 
 __all__ = [
     "LARGEST_ARRAY",
@@ -152,7 +152,7 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], objec
         raise
 
 
-def _read_npy(stream: IO[bytes], member_size: int) -> np.ndarray:
+def _read_npy(stream: io.BufferedIOBase, member_size: int) -> np.ndarray:
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)

@@ -9,18 +9,14 @@ from __future__ import annotations
 import os
 import zipfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from types import ModuleType
+from typing import IO, Any
 
 import numpy as np
 
-from funcnn import checks
-from funcnn.core import ArgumentError, ArgumentTypeError, MissingExtraError
-from funcnn.files import read_npz, require_file, require_place, write_whole
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from funcnn.core import Params
+from funcnn.core import ArgumentError, ArgumentTypeError, MissingExtraError, Params, checks
+from funcnn.data.arrays import to_numpy
+from funcnn.data.files import read_npz, require_file, require_place, write_whole
 
 __all__ = ["check_destination", "load_params", "save_params"]
 
@@ -107,7 +103,7 @@ def _flatten(params: Params, prefix: str = "") -> dict[str, np.ndarray]:
             arrays |= _flatten(value, f"{prefix}{name}.")
         else:
             # safetensors writes the bytes as they lie, whatever the strides say.
-            array = np.array(value, order="C")
+            array = np.array(to_numpy(f"{prefix}{name}", value), order="C")
             if array.dtype.kind not in "fiub":  # bfloat16 among them: NumPy's files have none
                 raise ArgumentTypeError(f"{prefix}{name} is of {array.dtype}: not a kind to save")
             arrays[prefix + name] = array

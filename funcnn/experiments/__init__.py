@@ -1,4 +1,7 @@
-"""The experiments of the seeds: 27 frozen records, a file for each of the four documents.
+"""The tutorials' experiments: 27 frozen records, a file for each of the four documents.
+
+They hold numbers and names, and no code: importing them imports no model, no loop and no
+reference.
 
 >>> EXPERIMENTS["sine/legendre"].learning_rate
 5e-06
@@ -9,18 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from funcnn import checks
-from funcnn.core import ArgumentTypeError
+from funcnn.core import ArgumentTypeError, checks
 from funcnn.experiments import mnist_shape, random_data, sine, two_layer
-from funcnn.experiments.record import Experiment, Lesson, Tolerance
+from funcnn.experiments.record import Experiment, Tolerance
 
-__all__ = ["EXPERIMENTS", "OF_MODEL", "Experiment", "Lesson", "Tolerance", "find"]
+__all__ = ["EXPERIMENTS", "OF_MODEL", "Experiment", "Tolerance", "find"]
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
         record.name: record
-        for seed in (two_layer, sine, random_data, mnist_shape)
-        for record in seed.RECORDS
+        for tutorial in (two_layer, sine, random_data, mnist_shape)
+        for record in tutorial.RECORDS
     }
 )
 

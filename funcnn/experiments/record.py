@@ -1,18 +1,16 @@
-"""What an experiment is: a whole run, its reference, how close they are, and the lesson."""
+"""What an experiment is: a whole run, the name of its reference, and how close they are."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
-if TYPE_CHECKING:
-    from jaxtyping import Float
-
-__all__ = ["Experiment", "Lesson", "Tolerance", "tolerances"]
+__all__ = ["Experiment", "Tolerance", "tolerances"]
 
 
 class Tolerance(NamedTuple):
@@ -24,8 +22,9 @@ class Tolerance(NamedTuple):
         of_first: the share of the reference's first loss, added to it,
         at_most: but no more than this share of the loss at that step.
         steps: how many steps are compared at most, from the first; None for all.
-        chaotic: whether runs that start one rounding apart part for good. Then
-            steps are compared only while the reference keeps to itself.
+        chaotic: whether two runs whose starts differ by one rounding become different for
+            good. Then steps are compared only as long as two such runs of the reference
+            are within the tolerance of each other.
     """
 
     relative: float
@@ -42,61 +41,43 @@ class Tolerance(NamedTuple):
         return self.relative * reference + of_first
 
 
-class Lesson(NamedTuple):
-    """What a reader learns from an experiment.
-
-    Attributes:
-        pytorch: what PyTorch calls it.
-        here: what it is here.
-        change: what changes from PyTorch to JAX, and why, in a sentence.
-        code: the functions and modules of funcnn to read beside the reference.
-    """
-
-    pytorch: str
-    here: str
-    change: str
-    code: tuple[Callable | ModuleType, ...]
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
     """A whole run, beside its reference.
 
     Attributes:
         name: ``family/way``.
-        seed: the document that it comes from.
+        tutorial: the document that it comes from.
         section: its place there.
         model: the name of the model.
-        data: gives the seed's x and y.
+        data: gives the tutorial's x and y.
         loss: the name of the loss.
         gradient: ``"autodiff"`` or ``"manual"``.
         optimizer: the name of the optimizer, its further numbers at their defaults.
         learning_rate: its rate.
         steps: the number of updates.
-        printed: the steps whose loss the seed prints.
-        dtype: the seed's arithmetic.
+        printed: the steps whose loss the tutorial prints.
+        dtype: the tutorial's arithmetic.
         reference: an eager loop, as ``"module:function"``:
             ``function(x, y, params, steps, learning_rate) -> (losses, params)``; for
             a model that draws at random, with the numbers of extra terms as well.
         tolerances: how close the losses are, for each dtype.
-        lesson: what a reader learns.
     """
 
     name: str
-    seed: str
+    tutorial: str
     section: str
     model: str
     data: Callable[[], tuple[np.ndarray, np.ndarray]]
     loss: str = "sum_squared_error"
     gradient: str = "autodiff"
     optimizer: str = "sgd"
-    learning_rate: float = 1e-6
+    learning_rate: int | float = 1e-6
     steps: int
     printed: range
     dtype: str = "float32"
     reference: str
     tolerances: Mapping[str, Tolerance]
-    lesson: Lesson
 
 
 def tolerances(float32: Tolerance, **others: Tolerance) -> Mapping[str, Tolerance]:

@@ -12,26 +12,23 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float, Int, Key
 
-from funcnn import checks
-from funcnn.core import ArgumentError, TrainState, remembered
-from funcnn.precision import jax_promotion
-from funcnn.updates import Update
+from funcnn.core import ArgumentError, Data, Params, TrainState, checks
+from funcnn.core.caches import remembered
+from funcnn.core.precision import jax_promotion, refuse_wider
+from funcnn.loop.forms import Form, Kept
+from funcnn.loop.problem import Problem
+from funcnn.loop.update import Update
 
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Int, Key
-
-    from funcnn.core import Data, Params
-
-__all__ = ["fit", "initial_state", "loop"]
+__all__ = ["first_state", "fit", "initial_state", "loop"]
 
 
 def initial_state(
@@ -40,14 +37,15 @@ def initial_state(
     """The state of a run before its first step.
 
     Args:
-        params: the initial values.
+        params: the initial values; NumPy arrays are copied.
         optimizer: the optimizer that ``make_update`` was, or will be, given.
         key: the key from which every step derives its random numbers.
+
+    Raises:
+        ArgumentTypeError: for float64 where JAX computes in 32 bits.
     """
-    params = jax.tree.map(_strongly_typed, params)
-    with jax_promotion():
-        optimizer_state = jax.tree.map(_strongly_typed, optimizer.init(params))
-    return TrainState(params, optimizer_state, jnp.asarray(0, jnp.int32), key)
+    refuse_wider(params=params)
+    return first_state(_private(params), optimizer.init, key)
 
 
 def fit(
@@ -79,43 +77,76 @@ def fit(
         ``steps``.
 
     Raises:
-        ArgumentError, ArgumentTypeError: where ``steps`` or ``capacity`` cannot be.
+        ArgumentError, ArgumentTypeError: where ``steps`` or ``capacity`` cannot be, or for
+            float64 where JAX computes in 32 bits.
     """
-    if isinstance(steps, (jax.Array, np.ndarray, np.generic)):
+    refuse_wider(state=state, data=data)
+    state, data = _private((state, data))
+    if isinstance(steps, (jax.Array, np.ndarray)):
         if capacity is None:
             raise ArgumentError("capacity= is needed, the length of the losses, if steps vary")
-        return _program(update, None, capacity)(state, data, steps)
+        capacity = checks.integer("capacity", capacity, at_least=1, below=2**31)
+        return _fit(update.problem, update.form, None, capacity)(state, data, steps)
     steps = checks.integer("steps", steps, at_least=1, below=2**31)
-    capacity = steps if capacity is None else checks.integer("capacity", capacity, at_least=steps)
-    return _program(update, steps, capacity)(state, data)
+    if capacity is None:
+        capacity = steps
+    capacity = checks.integer("capacity", capacity, at_least=steps, below=2**31)
+    return _fit(update.problem, update.form, steps, capacity)(state, data)
+
+
+def first_state(params: Params, init: Callable[[Params], Any], key: Key[Array, ""]) -> TrainState:
+    """The state before the first step, where ``init`` makes the optimizer's state."""
+    params = jax.tree.map(_strongly_typed, params)
+    with jax_promotion():
+        optimizer_state = jax.tree.map(_strongly_typed, init(params))
+    return TrainState(params, optimizer_state, jnp.asarray(0, jnp.int32), key)
 
 
 def loop(
-    update: Update, capacity: int, state: TrainState, data: Data, steps: int | Int[Array, ""]
+    problem: Problem, form: Form, capacity: int, kept: Kept, steps: int | Int[Array, ""]
 ) -> tuple[TrainState, Float[Array, " capacity"]]:
-    """What :func:`fit` compiles."""
-    state, data, back = update.arrange(state, data)
-    loss = jax.eval_shape(update.advance, state, data)[1]
+    """The loop itself: steps of a form, from what it keeps to what it keeps after them."""
+    loss = jax.eval_shape(lambda kept: form.step(problem, kept)[1], kept)
 
     def body(
         index: Int[Array, ""], carry: tuple[TrainState, Float[Array, " capacity"]]
     ) -> tuple[TrainState, Float[Array, " capacity"]]:
         state, losses = carry
-        state, loss = update.advance(state, data)
+        state, loss = form.step(problem, kept._replace(state=state))
         return state, losses.at[index].set(loss)
 
     losses = jnp.zeros((capacity,), loss.dtype)
-    state, losses = jax.lax.fori_loop(0, steps, body, (state, losses))
-    return back(state), losses
+    return jax.lax.fori_loop(0, steps, body, (kept.state, losses))
 
 
 @remembered
-def _program(update: Update, fixed_steps: int | None, capacity: int) -> Callable[..., Any]:
-    """The loop for one number of steps, or for any."""
-    run = functools.partial(loop, update, capacity)
-    return jax.jit(run if fixed_steps is None else functools.partial(run, steps=fixed_steps))
+def _fit(
+    problem: Callable[[], Problem],
+    form: Callable[[], Form],
+    steps: Callable[[], int | None],
+    capacity: Callable[[], int],
+) -> Callable[..., Any]:
+    """A form entered, some steps, and left, in one program: for one number of steps, or any."""
+    form_, fixed_steps, capacity_ = form(), steps(), capacity()
+
+    def run(
+        state: TrainState, data: Data, steps: int | Int[Array, ""] | None = None
+    ) -> tuple[TrainState, Float[Array, " capacity"]]:
+        kept = form_.enter(problem(), form_.begin(problem(), state, data), data)
+        after, losses = loop(
+            problem(), form_, capacity_, kept, steps if fixed_steps is None else fixed_steps
+        )
+        return form_.leave(problem(), kept._replace(state=after))._replace(kept=None), losses
+
+    return jax.jit(run)
 
 
-def _strongly_typed(leaf: Array) -> Array:
+def _private(tree: Any) -> Any:
+    """The tree with copies of its NumPy arrays, which JAX might otherwise read later."""
+    return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, tree)
+
+
+def _strongly_typed(leaf: Any) -> Array:
     """What a first update would make of a weakly typed array, so that the loop is traced once."""
-    return jnp.asarray(leaf, leaf.dtype) if getattr(leaf, "weak_type", False) else leaf
+    leaf = jnp.asarray(leaf)
+    return jnp.asarray(leaf, leaf.dtype) if leaf.weak_type else leaf

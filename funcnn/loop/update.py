@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import optax
+from jaxtyping import Array, Float
 
-from funcnn import checks, gram
-from funcnn.core import ArgumentError, ArgumentTypeError, Model, TrainState, remembered
-from funcnn.forms import Form, direct, turned
-from funcnn.hyperparameters import made_of
-from funcnn.losses import sum_squared_error
-from funcnn.precision import jax_promotion
+from funcnn.core import (
+    ArgumentError,
+    Data,
+    Loss,
+    Model,
+    TrainState,
+    checks,
+)
+from funcnn.core.caches import remembered
+from funcnn.core.precision import refuse_wider
+from funcnn.loop.forms import FORMS, NAMES, Form
+from funcnn.loop.problem import Problem, make_problem
 
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+__all__ = ["Update", "form_named", "make_update"]
 
-    from funcnn.core import Data, Loss, Params
 
-__all__ = ["FORMS", "GRADIENTS", "Update", "advance", "make_update"]
+@dataclasses.dataclass(frozen=True)
+class Update:
+    """One step of training: call it for a step, give it to ``fit`` for many.
 
-FORMS = ("direct", "gram")
+    Two updates are equal where they make the same step in the same form.
 
-GRADIENTS = ("autodiff", "manual")
+    Attributes:
+        problem: the model, the loss, the optimizer less its numbers, and the rest of what
+            the step is compiled for.
+        form: how its arithmetic is arranged.
+    """
+
+    problem: Problem
+    form: Form
+
+    def __call__(self, state: TrainState, data: Data) -> tuple[TrainState, Float[Array, ""]]:
+        """The state after one step, and the loss before it.
+
+        Raises:
+            ArgumentError, ArgumentTypeError: for a state or data that do not fit.
+        """
+        refuse_wider(state=state, data=data)
+        return _step(self.problem, self.form)(state, data)
 
 
 def make_update(
@@ -50,103 +72,45 @@ def make_update(
         batch_size: how many samples a step takes, drawn by key and step so that
             an epoch takes none twice; None for all of them.
         form: ``"direct"``, or ``"gram"`` for the same steps from inner products of
-            the inputs, where :func:`funcnn.gram.refusal` has nothing against it.
+            the inputs, where nothing speaks against it.
 
     Returns:
-        ``update(state, data) -> (state, loss)``, the loss being the one before
-        the step. The same function for the same arguments, and for optimizers of
-        ``funcnn.optimizers`` that differ in their numbers alone.
+        ``update(state, data) -> (state, loss)``, the loss being the one before the step.
+        Equal arguments, and optimizers of ``funcnn.optimizers`` that differ in their
+        numbers alone, give equal updates, and compile once.
 
     Raises:
         ArgumentError, ArgumentTypeError: for an argument that does not fit.
     """
-    if not isinstance(model, Model):
-        raise ArgumentTypeError(f"model must be a funcnn.Model, not {model!r}")
-    if not isinstance(optimizer, optax.GradientTransformation):
-        raise ArgumentTypeError(
-            f"optimizer must be an optax.GradientTransformation, not {optimizer!r}"
-        )
-    checks.function("loss", loss)
-    checks.choice("gradient", gradient, GRADIENTS)
-    if gradient == "manual" and model.value_and_grad is None:
-        raise ArgumentError("gradient='manual': this model has no gradient derived by hand")
-    if gradient == "manual" and model.stochastic:
-        raise ArgumentError("gradient='manual': this model draws random numbers")
-    if gradient == "manual" and loss is not sum_squared_error:
-        raise ArgumentError(
-            "gradient='manual' is derived for loss='sum_squared_error' and no other"
-        )
-    if batch_size is not None:
-        batch_size = checks.integer("batch_size", batch_size, at_least=1)
-    checks.choice("form", form, FORMS)
-    extra_arguments = isinstance(optimizer, optax.GradientTransformationExtraArgs)
-    if form == "gram":
-        refusal = gram.refusal(model, loss, optimizer, gradient, batch_size)
-        if refusal is not None:
-            raise ArgumentError(f"form='gram': {refusal}")
-        if model.linear:
-            return _make_update(gram.of_linear_model, (model.apply, loss), optimizer.update, False)
-        return _make_update(gram.of_first_layer, (model.head, loss), optimizer.update, False)
-    value_and_grad = model.value_and_grad if gradient == "manual" else None
-    arguments = (model.apply, model.stochastic, value_and_grad, loss, batch_size)
-    layout = direct if made_of(optimizer)[0] is None else turned
-    return _make_update(layout, arguments, optimizer.update, extra_arguments)
+    problem = make_problem(model, loss, optimizer, gradient, batch_size)
+    return Update(problem, form_named(form, problem))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Update:
-    """One step of training: call it for a step, give it to ``fit`` for many.
+def form_named(name: str, problem: Problem) -> Form:
+    """The form of that name that makes the problem's steps.
 
-    Attributes:
-        arrange: the state and the data as a loop keeps them, and the way back.
-        advance: ``advance(state, data) -> (state, loss)``, a step of what is kept.
+    Raises:
+        ArgumentError: where there is none, with the reasons.
     """
-
-    arrange: Callable[[TrainState, Data], tuple[TrainState, Any, Callable]]
-    advance: Callable[[TrainState, Any], tuple[TrainState, Float[Array, ""]]]
-
-    def __call__(self, state: TrainState, data: Data) -> tuple[TrainState, Float[Array, ""]]:
-        """The state after one step, and the loss before it."""
-        return _step(self, state, data)
-
-
-def advance(
-    value_and_grad: Callable[..., tuple[Array, Params]],
-    optimizer_update: Callable[..., Any],
-    extra_arguments: bool,
-    state: TrainState,
-    data: Any,
-) -> tuple[TrainState, Float[Array, ""]]:
-    """What a step computes: the loss and its gradient, the optimizer's change, the next state."""
-    value, gradient = value_and_grad(state.params, data, state.key, state.step)
-    # What optax's line searches and plateau schedules ask for.
-    extra = {
-        "value": value,
-        "grad": gradient,
-        "value_fn": lambda params: value_and_grad(params, data, state.key, state.step)[0],
-    }
-    with jax_promotion():
-        change, optimizer_state = optimizer_update(
-            gradient, state.optimizer_state, state.params, **extra if extra_arguments else {}
-        )
-        params = optax.apply_updates(state.params, change)
-    return TrainState(params, optimizer_state, state.step + 1, state.key), value
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _step(update: Update, state: TrainState, data: Data) -> tuple[TrainState, Float[Array, ""]]:
-    kept, kept_data, back = update.arrange(state, data)
-    kept, loss = update.advance(kept, kept_data)
-    return back(kept), loss
+    checks.choice("form", name, NAMES)
+    reasons = []
+    for form in FORMS:
+        if form.name == name:
+            reason = form.why_not(problem)
+            if reason is None:
+                return form
+            reasons.append(reason)
+    raise ArgumentError(f"form={name!r}: {'; or '.join(reasons)}")
 
 
 @remembered
-def _make_update(
-    form: Callable[..., Form],
-    form_arguments: tuple[Any, ...],
-    optimizer_update: Callable[..., Any],
-    extra_arguments: bool,
-) -> Update:
-    arrange, value_and_grad = form(*form_arguments)
-    step = functools.partial(advance, value_and_grad, optimizer_update, extra_arguments)
-    return Update(arrange, jax.jit(step))
+def _step(problem: Callable[[], Problem], form: Callable[[], Form]) -> Callable[..., Any]:
+    """One step of a form, entered and left."""
+    form_ = form()
+
+    def step(state: TrainState, data: Data) -> tuple[TrainState, Float[Array, ""]]:
+        kept = form_.enter(problem(), form_.begin(problem(), state, data), data)
+        after, loss = form_.step(problem(), kept)
+        return form_.leave(problem(), kept._replace(state=after))._replace(kept=None), loss
+
+    return jax.jit(step)

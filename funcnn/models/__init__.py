@@ -1,21 +1,23 @@
 """The models, one a module: ``funcnn.models.mlp.apply(params, x)``.
 
-Each module holds the initial values, the network and, where there is one, the
-gradient derived by hand. ``make`` binds them to sizes, as a ``funcnn.Model``.
+Each module holds the initial values (``init``), the network (``apply``), the sizes that
+follow from given params (``sizes``) and, where there is one, the gradient derived by hand.
+``make`` binds them to sizes, as a ``funcnn.Model``.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int
 
-from funcnn import checks
-from funcnn.core import ArgumentError, Model, remembered
+from funcnn.core import ArgumentError, Model, checks
+from funcnn.core.keys import run_key, step_key
 from funcnn.models import (
     dynamic,
     legendre,
@@ -24,10 +26,6 @@ from funcnn.models import (
     polynomial,
     polynomial_linear,
 )
-from funcnn.randomness import run_key, step_key
-
-if TYPE_CHECKING:
-    from jaxtyping import Int
 
 __all__ = [
     "MODELS",
@@ -54,8 +52,8 @@ def make(name: str, **sizes: Any) -> Model:
     Args:
         name: one of ``MODELS``.
         **sizes: as the module's ``init`` takes them: ``in_features``, ``hidden``
-            (a tuple for ``mlp_linear``) and ``out_features`` for the networks,
-            ``degree`` for the polynomials.
+            (a tuple for ``mlp_linear``, ``()`` for no hidden layer) and ``out_features``
+            for the networks, ``degree`` for the polynomials.
 
     Returns:
         The same ``Model`` object for the same arguments, so that what was
@@ -102,7 +100,7 @@ def extra_terms(seed: int, steps: int) -> Int[np.ndarray, " steps"]:
     return np.asarray(jax.vmap(lambda t: dynamic.draw_terms(step_key(key, t)))(step))
 
 
-@remembered
+@functools.cache
 def _make(name: str, **sizes: Any) -> Model:
     module = MODELS[name]
     return Model(

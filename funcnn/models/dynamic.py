@@ -1,7 +1,7 @@
 """A network whose shape changes at every step, with one weight used more than once.
 
 y = a + b x + c x² + d x³, plus, at random, nothing, e x⁴, or e x⁴ + e x⁵. The
-seed draws with Python's ``random`` and loops; under ``jit`` both terms stand in
+tutorial draws with Python's ``random`` and loops; under ``jit`` both terms stand in
 the one program and a number drawn from the step's key switches them on.
 
 Source: "PyTorch learning notes 5", section 9.
@@ -9,22 +9,27 @@ Source: "PyTorch learning notes 5", section 9.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
 
+from funcnn.core import Params
 from funcnn.models import polynomial
 
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Int, Key
-
-__all__ = ["apply", "draw_terms", "formula", "init"]
+__all__ = ["apply", "draw_terms", "formula", "init", "sizes"]
 
 
 def init(key: Key[Array, ""]) -> dict[str, Array]:
     """``{"a": (), …, "e": ()}``, each value N(0, 1)."""
     return polynomial.init(key, degree=4)
+
+
+def sizes(params: Params) -> dict[str, Any]:
+    """``{}``: it has no sizes to set."""
+    del params
+    return {}
 
 
 def draw_terms(key: Key[Array, ""]) -> Int[Array, ""]:
@@ -42,8 +47,8 @@ def apply(
     return polynomial.apply(params | {"e": fourth, "f": fifth}, x)
 
 
-def formula(params: dict[str, Array]) -> str:
-    """The fitted function as the seed prints it; ``?`` marks the terms that come and go.
+def formula(params: Params) -> str:
+    """The fitted function as the tutorial prints it; ``?`` marks the terms that come and go.
 
     >>> formula({"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0, "e": 5.0})
     'y = 1.0 + 2.0 x + 3.0 x^2 + 4.0 x^3 + 5.0 x^4 ? + 5.0 x^5 ?'

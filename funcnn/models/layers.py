@@ -1,4 +1,4 @@
-"""What the models are made of: PyTorch's initial values and first ReLU, and powers of x.
+"""What the models are made of: PyTorch's initial values, ``clamp``, and powers of x.
 
 Each tree of initial values is cut from **one** random draw. The program that
 draws is most of what a cold start compiles, and one draw compiles several times
@@ -10,15 +10,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
 
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Key
+from funcnn.core import ArgumentError, Params
 
-__all__ = ["clamp", "linear", "normal", "powers"]
+__all__ = ["clamp", "linear", "normal", "powers", "shape_of"]
 
 
 def clamp(h: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -72,6 +72,28 @@ def powers(x: Float[Array, " samples"], degree: int) -> Float[Array, "powers sam
     [[1.0, 1.0], [2.0, 3.0], [4.0, 9.0]]
     """
     return jnp.stack([x**power for power in range(degree + 1)])
+
+
+def shape_of(params: Params, name: str, axes: int) -> tuple[int, ...]:
+    """The shape of one array of a model's params.
+
+    Raises:
+        ArgumentError: where there is none of that name, or it has another number of axes.
+
+    >>> shape_of({"w1": jnp.ones((3, 2))}, "w1", axes=2)
+    (3, 2)
+    """
+    if not isinstance(params, Mapping):
+        raise ArgumentError(f"params must be a dict that holds {name}, not {type(params)}")
+    if name not in params:
+        raise ArgumentError(f"params must hold {name}; they hold {', '.join(map(str, params))}")
+    try:
+        shape = np.shape(params[name])
+    except ValueError as error:
+        raise ArgumentError(f"params[{name!r}] is no array: {error}") from error
+    if len(shape) != axes:
+        raise ArgumentError(f"params[{name!r}] must have {axes} axes; its shape is {shape}")
+    return shape
 
 
 def _total(shapes: Mapping[str, tuple[int, ...]]) -> int:

@@ -1,25 +1,50 @@
 """A Legendre polynomial, shifted and scaled: y = a + b P₃(c + d x).
 
+P₃ has a derivative of its own. Where PyTorch subclasses ``torch.autograd.Function``, JAX
+pairs the function with two others, which ``defvjp`` registers.
+
 Source: "PyTorch learning notes 5", section 5.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
+import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
 
-from funcnn.legendre import p3
+from funcnn.core import Params
 from funcnn.losses import sum_squared_error
 
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Key
+__all__ = ["apply", "formula", "init", "p3", "sizes", "value_and_grad"]
 
-__all__ = ["apply", "formula", "init", "value_and_grad"]
+
+@jax.custom_vjp
+def p3(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """P₃(z) = ½ (5z³ − 3z), with a rule of its own for reverse mode (``jax.grad``) alone.
+
+    >>> float(p3(1.0)), float(jax.grad(p3)(1.0))
+    (1.0, 6.0)
+    """
+    return 0.5 * (5 * z**3 - 3 * z)
+
+
+def _forward(z: Array) -> tuple[Array, Array]:
+    """The value, and what ``_backward`` will need: the input, no more."""
+    return p3(z), z
+
+
+def _backward(z: Array, grad_output: Array) -> tuple[Array]:
+    """The gradient of the input, from that of the output: P₃′(z) = 3/2 (5z² − 1)."""
+    return (grad_output * 1.5 * (5 * z**2 - 1),)
+
+
+p3.defvjp(_forward, _backward)
 
 
 def init(key: Key[Array, ""]) -> dict[str, Array]:
-    """``{"a": 0, "b": −1, "c": 0, "d": 0.3}``: the seed's own start, whatever the key."""
+    """``{"a": 0, "b": −1, "c": 0, "d": 0.3}``: the tutorial's own start, whatever the key."""
     del key
     return {
         name: jnp.array(value, dtype=float)
@@ -27,8 +52,14 @@ def init(key: Key[Array, ""]) -> dict[str, Array]:
     }
 
 
+def sizes(params: Params) -> dict[str, Any]:
+    """``{}``: it has no sizes to set."""
+    del params
+    return {}
+
+
 def apply(params: dict[str, Array], x: Float[Array, " samples"]) -> Float[Array, " samples"]:
-    """a + b P₃(c + d x) at each x."""
+    """The curve a + b P₃(c + d x) at each x."""
     return params["a"] + params["b"] * p3(params["c"] + params["d"] * x)
 
 
@@ -37,8 +68,7 @@ def value_and_grad(
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """The sum of squared errors and its gradient, derived by hand.
 
-    A drop-in for ``jax.value_and_grad`` of the loss of :func:`apply`, with
-    P₃′(z) = 3/2 (5z² − 1).
+    A drop-in for ``jax.value_and_grad`` of the loss of :func:`apply`.
     """
     z = params["c"] + params["d"] * x
     p3_z = 0.5 * (5 * z**3 - 3 * z)
@@ -56,8 +86,8 @@ def value_and_grad(
     return loss, gradient
 
 
-def formula(params: dict[str, Array]) -> str:
-    """The fitted function as the seed prints it.
+def formula(params: Params) -> str:
+    """The fitted function as the tutorial prints it.
 
     >>> formula({"a": 0.0, "b": -1.0, "c": 0.0, "d": 0.3})
     'y = 0.0 + -1.0 * P3(0.0 + 0.3 x)'

@@ -5,17 +5,16 @@ Source: "Two fully connected layers" (all nine sections).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
 
-from funcnn.layers import clamp, normal
+from funcnn.core import Params
 from funcnn.losses import sum_squared_error
+from funcnn.models.layers import clamp, normal, shape_of
 
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Key
-
-__all__ = ["apply", "head", "init", "value_and_grad"]
+__all__ = ["apply", "head", "init", "sizes", "value_and_grad"]
 
 
 def init(
@@ -23,6 +22,17 @@ def init(
 ) -> dict[str, Array]:
     """``{"w1": (in_features, hidden), "w2": (hidden, out_features)}``, each value N(0, 1)."""
     return normal(key, {"w1": (in_features, hidden), "w2": (hidden, out_features)})
+
+
+def sizes(params: Params) -> dict[str, Any]:
+    """The sizes of given params, as :func:`init` takes them.
+
+    Raises:
+        ArgumentError: where ``w1`` or ``w2`` is missing, or is not a matrix.
+    """
+    in_features, hidden = shape_of(params, "w1", axes=2)
+    _, out_features = shape_of(params, "w2", axes=2)
+    return {"in_features": in_features, "hidden": hidden, "out_features": out_features}
 
 
 def apply(

@@ -1,24 +1,23 @@
 """Linear–ReLU–…–Linear with biases: ``torch.nn.Sequential(Linear, ReLU, Linear)``.
 
-Any number of hidden layers: the params say how many there are.
+Any number of hidden layers, also none: the params say how many there are.
 
 Source: "Neural networks on random data", cells 4 and 8.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
 
-from funcnn.layers import linear
+from funcnn.core import Params
 from funcnn.losses import sum_squared_error
+from funcnn.models.layers import linear, shape_of
 
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Key
-
-__all__ = ["apply", "init", "value_and_grad"]
+__all__ = ["apply", "head", "init", "sizes", "value_and_grad"]
 
 
 def init(
@@ -32,15 +31,35 @@ def init(
     return linear(key, (in_features, *hidden, out_features))
 
 
+def sizes(params: Params) -> dict[str, Any]:
+    """The sizes of given params, as :func:`init` takes them.
+
+    Raises:
+        ArgumentError: where a weight is missing, or is not a matrix.
+    """
+    in_features, _ = shape_of(params, "w1", axes=2)
+    layers = range(1, max(1, _layers(params)) + 1)
+    *hidden, out_features = (shape_of(params, f"w{layer}", axes=2)[1] for layer in layers)
+    return {"in_features": in_features, "hidden": tuple(hidden), "out_features": out_features}
+
+
 def apply(
     params: dict[str, Array], x: Float[Array, "samples inputs"]
 ) -> Float[Array, "samples outputs"]:
     """The network's prediction for each row of x."""
-    *hidden, last = _layers(params)
-    for weight, bias in hidden:
-        x = jax.nn.relu(x @ weight + bias[None])
-    weight, bias = last
-    return x @ weight + bias[None]
+    return head(params, _affine(params, 1, x))
+
+
+def head(
+    params: dict[str, Array], h: Float[Array, "samples hidden"]
+) -> Float[Array, "samples outputs"]:
+    """The prediction from the first layer's h = x·w1 + b1; without hidden layers, h itself.
+
+    It needs no ``w1`` and no ``b1``: the gram form of the loop leaves them out.
+    """
+    for layer in range(2, _layers(params) + 1):
+        h = _affine(params, layer, jax.nn.relu(h))
+    return h
 
 
 def value_and_grad(
@@ -51,20 +70,19 @@ def value_and_grad(
     """The sum of squared errors and its gradient, derived by hand.
 
     A drop-in for ``jax.value_and_grad`` of the loss of :func:`apply`. Layer k
-    takes ``inputs[k]``; its ReLU lets the gradient through where the output is
+    takes ``inputs[k - 1]``; its ReLU lets the gradient through where the output is
     positive, and nowhere else.
     """
-    *hidden, last = _layers(params)
+    layers = _layers(params)
     inputs = [x]
-    for weight, bias in hidden:
-        inputs.append(jax.nn.relu(inputs[-1] @ weight + bias[None]))
-    weight, bias = last
-    y_pred = inputs[-1] @ weight + bias[None]
+    for layer in range(1, layers):
+        inputs.append(jax.nn.relu(_affine(params, layer, inputs[-1])))
+    y_pred = _affine(params, layers, inputs[-1])
     loss = sum_squared_error(y_pred, y)
 
     gradient = {}
     grad_output = 2 * (y_pred - y)
-    for layer in range(len(inputs), 0, -1):
+    for layer in range(layers, 0, -1):
         layer_input = inputs[layer - 1]
         gradient[f"w{layer}"] = layer_input.T @ grad_output
         gradient[f"b{layer}"] = grad_output.sum(axis=0)
@@ -74,5 +92,13 @@ def value_and_grad(
     return loss, gradient
 
 
-def _layers(params: dict[str, Array]) -> list[tuple[Array, Array]]:
-    return [(params[f"w{k}"], params[f"b{k}"]) for k in range(1, len(params) // 2 + 1)]
+def _affine(
+    params: dict[str, Array], layer: int, x: Float[Array, "samples inputs"]
+) -> Float[Array, "samples outputs"]:
+    """One linear layer: x·w + b."""
+    return x @ params[f"w{layer}"] + params[f"b{layer}"][None]
+
+
+def _layers(params: Params) -> int:
+    """How many linear layers there are; the params of the first may have been left out."""
+    return 1 + sum(name.startswith("w") for name in params.keys() - {"w1"})

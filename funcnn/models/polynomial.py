@@ -6,22 +6,35 @@ Source: "PyTorch learning notes 5", sections 2 to 4 and 8.
 from __future__ import annotations
 
 import string
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
 
-from funcnn.layers import normal, powers
+from funcnn.core import ArgumentError, Params
 from funcnn.losses import sum_squared_error
+from funcnn.models.layers import normal, powers
 
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Key
-
-__all__ = ["apply", "formula", "init", "value_and_grad"]
+__all__ = ["apply", "formula", "init", "sizes", "value_and_grad"]
 
 
 def init(key: Key[Array, ""], *, degree: int = 3) -> dict[str, Array]:
     """``{"a": (), "b": (), …}``: a letter for each power of x, each value N(0, 1)."""
     return normal(key, dict.fromkeys(string.ascii_lowercase[: degree + 1], ()))
+
+
+def sizes(params: Params) -> dict[str, Any]:
+    """The sizes of given params, as :func:`init` takes them.
+
+    Raises:
+        ArgumentError: where they are no dict of two coefficients at least.
+    """
+    if not isinstance(params, Mapping) or len(params) < 2:
+        raise ArgumentError(
+            f"params must be a dict of coefficients a, b, …, two at least; got {params!r:.60}"
+        )
+    return {"degree": len(params) - 1}
 
 
 def apply(params: dict[str, Array], x: Float[Array, " samples"]) -> Float[Array, " samples"]:
@@ -46,8 +59,8 @@ def value_and_grad(
     return loss, dict(zip(sorted(params), gradient, strict=True))
 
 
-def formula(params: dict[str, Array]) -> str:
-    """The fitted polynomial as the seed prints it.
+def formula(params: Params) -> str:
+    """The fitted polynomial as the tutorial prints it.
 
     >>> formula({"a": 1.0, "b": 2.0, "c": 3.0, "d": -4.0})
     'y = 1.0 + 2.0 x + 3.0 x^2 + -4.0 x^3'

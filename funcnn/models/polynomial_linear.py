@@ -5,17 +5,16 @@ Source: "PyTorch learning notes 5", sections 6 and 7.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Key
 
-from funcnn.layers import linear, powers
+from funcnn.core import Params
+from funcnn.models.layers import linear, powers, shape_of
 
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Key
-
-__all__ = ["apply", "formula", "init"]
+__all__ = ["apply", "formula", "init", "sizes"]
 
 
 def init(key: Key[Array, ""], *, degree: int = 3) -> dict[str, Array]:
@@ -24,14 +23,24 @@ def init(key: Key[Array, ""], *, degree: int = 3) -> dict[str, Array]:
     return {"w": params["w1"], "b": params["b1"]}
 
 
+def sizes(params: Params) -> dict[str, Any]:
+    """The sizes of given params, as :func:`init` takes them.
+
+    Raises:
+        ArgumentError: where ``w`` is missing, or is not a matrix.
+    """
+    degree, _ = shape_of(params, "w", axes=2)
+    return {"degree": degree}
+
+
 def apply(params: dict[str, Array], x: Float[Array, " samples"]) -> Float[Array, " samples"]:
     """The polynomial at each x."""
     coefficients = jnp.concatenate([params["b"], params["w"][:, 0]])
     return coefficients @ powers(x, degree=len(params["w"]))
 
 
-def formula(params: dict[str, Array]) -> str:
-    """The fitted polynomial as the seed prints it.
+def formula(params: Params) -> str:
+    """The fitted polynomial as the tutorial prints it.
 
     >>> formula({"w": np.array([[2.0], [3.0]]), "b": np.array([1.0])})
     'y = 1.0 + 2.0 x + 3.0 x^2'

@@ -1,29 +1,24 @@
 """PyTorch's optimizers over optax: the meaning and the defaults of ``torch.optim``.
 
-Each function returns an ``optax.GradientTransformation`` whose numbers live in
-its state (``optax.inject_hyperparams``). Its ``update`` is one and the same
-function whatever the numbers, so another learning rate compiles nothing again,
-and ``jax.vmap`` over the numbers is a sweep.
+Each function returns a :class:`funcnn.optimizers.Optimizer`, an
+``optax.GradientTransformation`` whose numbers live in its state: another learning rate
+compiles nothing again, and ``jax.vmap`` over the numbers is a sweep.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import optax
 
-from funcnn import checks
-from funcnn.core import ArgumentError
-from funcnn.hyperparameters import with_hyperparameters
+from funcnn.core import ArgumentError, Number, checks
+from funcnn.optimizers.optimizer import Optimizer
+from funcnn.optimizers.schedules import Schedule
 
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+LearningRate: TypeAlias = Number | Schedule | Callable[[Any], Any]
 
-    Number: TypeAlias = float | Float[Array, ""]
-    LearningRate: TypeAlias = Number | Callable[[Any], Any]
-
-__all__ = ["OPTIMIZERS", "adam", "adamw", "momentum", "rmsprop", "sgd"]
+__all__ = ["OPTIMIZERS", "LearningRate", "adam", "adamw", "momentum", "rmsprop", "sgd"]
 
 
 def sgd(
@@ -33,18 +28,19 @@ def sgd(
     dampening: Number = 0.0,
     weight_decay: Number = 0.0,
     nesterov: bool = False,
-) -> optax.GradientTransformation:
+) -> Optimizer:
     """Stochastic gradient descent, ``torch.optim.SGD``.
 
     Args:
-        learning_rate: a positive number, or a schedule from step to number.
+        learning_rate: a positive number, one of ``funcnn.optimizers.schedules``, or any function
+            from step to number.
         momentum: the share of the last move that is kept, 0 for none.
         dampening: for PyTorch's signature; anything but 0 is refused.
         weight_decay: λ of an L2 penalty, λ·params added to the gradient.
         nesterov: whether the move looks ahead by the momentum.
 
     Returns:
-        An ``optax.GradientTransformation``.
+        An :class:`Optimizer`, which is an ``optax.GradientTransformation``.
 
     Raises:
         ArgumentError, ArgumentTypeError: for a number out of its range.
@@ -59,9 +55,10 @@ def sgd(
     momentum = checks.number("momentum", momentum)
     if nesterov and _used(momentum) is None:
         raise ArgumentError("nesterov=True needs a momentum above 0")
-    return with_hyperparameters(
+    return Optimizer.of(
         sgd_chain,
         {"nesterov": checks.flag("nesterov", nesterov)},
+        linear=True,
         learning_rate=_rate(learning_rate),
         momentum=_used(momentum),
         weight_decay=_used(checks.number("weight_decay", weight_decay)),
@@ -74,8 +71,8 @@ def momentum(
     momentum: Number = 0.9,
     weight_decay: Number = 0.0,
     nesterov: bool = False,
-) -> optax.GradientTransformation:
-    """:func:`sgd` with a momentum of 0.9, the seeds' value."""
+) -> Optimizer:
+    """:func:`sgd` with a momentum of 0.9, the tutorials' value."""
     return sgd(learning_rate, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
 
 
@@ -87,7 +84,7 @@ def rmsprop(
     weight_decay: Number = 0.0,
     momentum: Number = 0.0,
     centered: bool = False,
-) -> optax.GradientTransformation:
+) -> Optimizer:
     """RMSprop as ``torch.optim.RMSprop`` has it: g / (√v + ε).
 
     optax's own defaults differ: its decay is 0.9, its ε stands under the root,
@@ -95,7 +92,8 @@ def rmsprop(
     constant).
 
     Args:
-        learning_rate: a positive number, or a schedule from step to number.
+        learning_rate: a positive number, one of ``funcnn.optimizers.schedules``, or any function
+            from step to number.
         alpha: the share of the running mean of squares that is kept, below 1.
         eps: ε, added to the root.
         weight_decay: λ of an L2 penalty, λ·params added to the gradient.
@@ -103,14 +101,14 @@ def rmsprop(
         centered: whether v is the variance, not the mean of squares.
 
     Returns:
-        An ``optax.GradientTransformation``.
+        An :class:`Optimizer`, which is an ``optax.GradientTransformation``.
 
     Raises:
         ArgumentError, ArgumentTypeError: for a number out of its range.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
-    return with_hyperparameters(
+    return Optimizer.of(
         rmsprop_chain,
         {"centered": checks.flag("centered", centered)},
         learning_rate=_rate(learning_rate),
@@ -128,27 +126,27 @@ def adam(
     beta2: Number = 0.999,
     eps: Number = 1e-8,
     weight_decay: Number = 0.0,
-) -> optax.GradientTransformation:
+) -> Optimizer:
     """Adam, ``torch.optim.Adam``.
 
     Args:
-        learning_rate: a positive number, or a schedule from step to number.
+        learning_rate: a positive number, one of ``funcnn.optimizers.schedules``, or any function
+            from step to number.
         beta1: the share of the running mean of gradients that is kept, below 1.
         beta2: the share of the running mean of squares that is kept, below 1.
         eps: ε, added to the root.
         weight_decay: λ of an L2 penalty, λ·params added to the gradient.
 
     Returns:
-        An ``optax.GradientTransformation``.
+        An :class:`Optimizer`, which is an ``optax.GradientTransformation``.
 
     Raises:
         ArgumentError, ArgumentTypeError: for a number out of its range.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
     """
-    return with_hyperparameters(
+    return Optimizer.of(
         adam_chain,
-        {},
         learning_rate=_rate(learning_rate),
         beta1=checks.number("beta1", beta1, below=1),
         beta2=checks.number("beta2", beta2, below=1),
@@ -164,7 +162,7 @@ def adamw(
     beta2: Number = 0.999,
     eps: Number = 1e-8,
     weight_decay: Number = 1e-2,
-) -> optax.GradientTransformation:
+) -> Optimizer:
     """Adam with a weight decay apart from the gradient, ``torch.optim.AdamW``.
 
     Args, Returns and Raises as for :func:`adam`, but that ``weight_decay``
@@ -172,9 +170,8 @@ def adamw(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
     """
-    return with_hyperparameters(
+    return Optimizer.of(
         adamw_chain,
-        {},
         learning_rate=_rate(learning_rate),
         beta1=checks.number("beta1", beta1, below=1),
         beta2=checks.number("beta2", beta2, below=1),

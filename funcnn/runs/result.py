@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float, Shaped
 
-from funcnn.core import ArgumentError, ArgumentTypeError
-from funcnn.data import as_array, load, prepare_inputs, with_axes
-from funcnn.forms import compiled
-from funcnn.precision import numerics
-from funcnn.randomness import run_key, step_key
-from funcnn.weights import save_params
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from matplotlib.axes import Axes
-
-    from funcnn.core import Model, Params, TrainState
+from funcnn.core import ArgumentError, ArgumentTypeError, Model, Params, TrainState
+from funcnn.core.caches import compiled
+from funcnn.core.keys import run_key, step_key
+from funcnn.core.precision import numerics
+from funcnn.data.arrays import as_array, load, prepare_inputs, with_axes
+from funcnn.data.weights import save_params
+from funcnn.plots import Axes
+from funcnn.runs.plan import Plan
+from funcnn.runs.run import Outcome
 
 __all__ = ["TrainResult"]
 
@@ -31,7 +29,8 @@ class TrainResult:
 
     Attributes:
         model: the model that was trained.
-        state: the state after the last update.
+        params: the parameters after the last update, NumPy arrays in the run's dtype.
+        state: the state after the last update, JAX arrays, to go on from.
         sample: the shape and dtype of one sample of x, as the model takes it.
         target_axes: the number of axes of the y that was given, and so of predictions;
             None to leave these as the model makes them.
@@ -39,12 +38,13 @@ class TrainResult:
         dtype: ``"float32"`` or ``"float64"``.
         form: ``"direct"`` or ``"gram"``: how the arithmetic was arranged.
         compile_seconds: what went by before the first step: drawing the initial
-            values and compiling the loop; next to nothing where both were found
-            again from an earlier run.
-        run_seconds: what the steps themselves took.
+            values, entering the form, and compiling; next to nothing where the programs
+            were found again from an earlier run.
+        run_seconds: what the steps took, and leaving the form after them.
     """
 
     model: Model
+    params: Params
     state: TrainState
     sample: jax.ShapeDtypeStruct
     target_axes: int | None
@@ -54,10 +54,22 @@ class TrainResult:
     compile_seconds: float
     run_seconds: float
 
-    @property
-    def params(self) -> Params:
-        """The parameters after the last update."""
-        return self.state.params
+    @classmethod
+    def of(cls, plan: Plan, outcome: Outcome, losses: Float[np.ndarray, " steps"]) -> TrainResult:
+        """The result of a plan's run."""
+        x, _ = plan.data
+        return cls(
+            model=plan.model,
+            params=jax.tree.map(np.array, outcome.state.params),
+            state=outcome.state,
+            sample=jax.ShapeDtypeStruct(x.shape[1:], x.dtype),
+            target_axes=plan.target_axes,
+            losses=losses,
+            dtype=plan.dtype,
+            form=plan.form.name,
+            compile_seconds=outcome.compile_seconds,
+            run_seconds=outcome.run_seconds,
+        )
 
     @property
     def microseconds_per_step(self) -> float:
@@ -69,7 +81,7 @@ class TrainResult:
         """The fitted function as text, where the model has such a form."""
         return None if self.model.formula is None else self.model.formula(self.params)
 
-    def predict(self, x: Any, *, seed: int | None = None) -> Float[np.ndarray, ...]:
+    def predict(self, x: Any, *, seed: int | None = None) -> Shaped[np.ndarray, "..."]:
         """The model's prediction.
 
         Args:

@@ -1,106 +1,133 @@
-"""The run around ``fit``: its start, its log and bar, its end, whichever comes."""
+"""The run around the compiled loop, for one member and for many side by side.
+
+A form is entered once and left at the end. In between the loop is cut where the pace and
+the observers suggest; a cut changes nothing, since what the loop keeps is carried over it.
+"""
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Int
 
-from funcnn.chunks import BEYOND, LONGEST_CHUNK, chunks, first_bad, last_finite
-from funcnn.core import DivergenceError, TrainingInterrupted, TrainState, remembered
-from funcnn.fitting import fit, initial_state
-from funcnn.interrupts import held_interrupts
-from funcnn.precision import numerics
-from funcnn.randomness import initial_key, run_key
-from funcnn.reporting import Report
-from funcnn.results import TrainResult
+from funcnn.core import TrainState
+from funcnn.core.precision import numerics
+from funcnn.loop.forms import Kept
+from funcnn.loop.programs import Programs, programs
+from funcnn.runs.divergence import NEVER, Divergence
+from funcnn.runs.observers import Observer, Segment
+from funcnn.runs.pace import ClockPace, Pace
+from funcnn.runs.plan import Plan
+from funcnn.runs.start import starting_state
 
-if TYPE_CHECKING:
-    from jaxtyping import Float
+__all__ = ["Outcome", "run"]
 
-    from funcnn.core import Data, Params
-    from funcnn.plans import Plan
+LONGEST_SEGMENT = 2**16
+"""The most steps in a segment: the length of the loop's array of losses."""
 
-__all__ = ["FEW", "drawing", "initial_params", "result_of", "run"]
-
-FEW = 2**20
-"""Below this many parameters, drawing them costs less than optimizing the program that does."""
+LOSSES = 2**19
+"""The most losses in a segment of many members: few enough that to clear them costs nothing."""
 
 
-def run(plan: Plan, logged: range, progress: bool | None) -> TrainResult:
+class Outcome(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+        state: the state after the last step, as users see it; of a member that diverged
+            its last finite one. Of many members each array has a leading axis (members,).
+        steps: how many steps were made.
+        diverged: for each member the first step that is not finite, or ``NEVER``.
+        compile_seconds: what went by before the first step.
+        run_seconds: what the steps took.
+    """
+
+    state: TrainState
+    steps: int
+    diverged: Int[np.ndarray, " members"]
+    compile_seconds: float
+    run_seconds: float
+
+
+def run(
+    plan: Plan,
+    members: Sequence[Mapping[str, Any]] | None = None,
+    observers: Sequence[Observer] = (),
+    pace: Pace | None = None,
+) -> Outcome:
     """Carry out a plan.
 
-    Raises:
-        DivergenceError: where the loss or the final params are not finite.
-        TrainingInterrupted: after Ctrl-C, with the chunks that were finished.
+    Args:
+        plan: what to do.
+        members: for many runs side by side, what each has in place of the plan's seed and
+            numbers; None for one run.
+        observers: what looks at the run between its segments, in this order.
+        pace: how long segments are; the clock says without it.
     """
     with numerics(plan.dtype):
         begin = time.perf_counter()
-        first, data = _placed(plan)
-        loop = functools.partial(fit, plan.update, capacity=LONGEST_CHUNK)
-        jax.block_until_ready(loop(first, data, np.int32(0)))
-        compile_seconds = time.perf_counter() - begin
+        capacity = LONGEST_SEGMENT
+        if members is not None:
+            capacity = min(capacity, max(1, LOSSES // len(members)))
+        made = programs(plan.problem, plan.form, capacity, members is not None)
+        kept = made.enter(starting_state(plan, made, members), plan.data)
+        sizes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((kept.state, plan.data)))
+        if sizes not in made.paces:
+            _wait_for(made.segment(kept, np.int32(0)))  # It compiles now.
+        _wait_for(kept)
+        pace = ClockPace(made.paces, sizes) if pace is None else pace
+        compiled = time.perf_counter()
 
-        state, losses, previous = first, [], None
-        begin = time.perf_counter()
-        with held_interrupts() as interrupted, Report(plan.steps, logged, progress) as report:
-            for chunk in chunks(loop, first, data, plan.steps, LONGEST_CHUNK):
-                bad = int(first_bad(chunk))
-                losses.append(chunk.losses[:bad])
-                report.add(losses[-1])
-                if bad < BEYOND:
-                    _, last = next(last_finite(loop, data, chunk, previous, [bad]))
-                    raise DivergenceError(chunk.first + bad, last, np.concatenate(losses))
-                state, previous = chunk.after, chunk
-                if interrupted():
-                    break
-        run_seconds = time.perf_counter() - begin
-        result = result_of(plan, state, np.concatenate(losses), compile_seconds, run_seconds)
-    if interrupted():
-        raise TrainingInterrupted(result)
-    return result
-
-
-def result_of(
-    plan: Plan,
-    state: TrainState,
-    losses: Float[np.ndarray, " steps"],
-    compile_seconds: float,
-    run_seconds: float,
-) -> TrainResult:
-    """What a plan's run has come to."""
-    return TrainResult(
-        model=plan.model,
-        state=state,
-        sample=jax.ShapeDtypeStruct(plan.data[0].shape[1:], plan.data[0].dtype),
-        target_axes=plan.target_axes,
-        losses=losses,
-        dtype=plan.dtype,
-        form=plan.form,
-        compile_seconds=compile_seconds,
-        run_seconds=run_seconds,
-    )
+        count = 1 if members is None else len(members)
+        divergence = Divergence(made, kept, count, members is not None)
+        done, stop, left = 0, False, None
+        while done < plan.steps and not stop:
+            length = _length(pace, observers, done, min(capacity, plan.steps - done))
+            after, losses = _segment(made, kept, length, pace)
+            left = made.leave(after) if done + length == plan.steps else None
+            kept, losses = divergence.check(done, kept, after, losses.reshape(count, length), left)
+            if kept is not after:
+                left = None  # A member was put back to its last finite state.
+            segment = Segment(done, losses, functools.partial(made.leave, kept))
+            done += length
+            stop = NEVER not in divergence.steps
+            for observer in observers:
+                stop = observer.see(segment) or stop
+        left = made.leave(kept) if left is None else left
+        _wait_for(left)
+        return Outcome(
+            state=left,
+            steps=done,
+            diverged=divergence.steps,
+            compile_seconds=compiled - begin,
+            run_seconds=time.perf_counter() - compiled,
+        )
 
 
-def initial_params(plan: Plan) -> Params:
-    """Where a plan's run starts: the params that were given, or the model's initial values."""
-    if plan.params is not None:
-        return plan.params
-    with numerics(plan.dtype):
-        return drawing(plan.model.init, plan.parameter_count < FEW)(initial_key(plan.seed))
+def _length(pace: Pace, observers: Sequence[Observer], done: int, most: int) -> int:
+    """The steps of the next segment, which ends where an observer asks to look."""
+    asked = (observer.next_step(done) for observer in observers)
+    return min(most, pace.length(), *(step - done for step in asked if step is not None))
 
 
-@remembered
-def drawing(init: Callable[..., Any], few: bool) -> Callable[..., Any]:
-    """``init``, compiled; in a hurry where it has little to do and optimizing it takes longer."""
-    return jax.jit(init, compiler_options={"xla_backend_optimization_level": 0} if few else None)
+def _segment(made: Programs, kept: Kept, length: int, pace: Pace) -> tuple[Kept, np.ndarray]:
+    """What the loop holds after some steps, and the losses before each."""
+    begin = time.perf_counter()
+    state, losses = made.segment(kept, np.int32(length))
+    losses.block_until_ready()  # Unlike a copy to NumPy, it lets a second Ctrl-C through.
+    pace.took(length, time.perf_counter() - begin)
+    return kept._replace(state=state), np.asarray(losses)[..., :length].copy()
 
 
-def _placed(plan: Plan) -> tuple[TrainState, Data]:
-    """The first state and the data, on the device."""
-    params = jax.device_put(initial_params(plan))
-    return initial_state(params, plan.optimizer, run_key(plan.seed)), jax.device_put(plan.data)
+def _wait_for(tree: Any) -> None:
+    """Wait until arrays are there; ``jax.block_until_ready``, which takes its time with keys."""
+    for leaf in jax.tree.leaves(tree):
+        # Under jax.disable_jit what is not computed is still NumPy's.
+        if isinstance(leaf, jax.Array) and not jax.dtypes.issubdtype(
+            leaf.dtype, jax.dtypes.prng_key
+        ):
+            leaf.block_until_ready()

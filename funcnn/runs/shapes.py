@@ -2,76 +2,97 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import optax
+from jaxtyping import Array
 
-from funcnn.core import ArgumentError, ArgumentTypeError, Model, TrainState, remembered
-from funcnn.data import to_numpy
-from funcnn.fitting import initial_state
-from funcnn.forms import compiled
-from funcnn.precision import numerics
-from funcnn.randomness import initial_key, run_key
+from funcnn.core import ArgumentError, ArgumentTypeError, Params, Structs, TrainState
+from funcnn.core.caches import compiled, remembered
+from funcnn.core.keys import initial_key, run_key
+from funcnn.core.precision import numerics
+from funcnn.data.arrays import to_numpy
+from funcnn.loop.fit import first_state
+from funcnn.loop.forms import Form
+from funcnn.loop.problem import Problem
+from funcnn.loop.update import Update
+from funcnn.optimizers.optimizer import Recipe
 
-if TYPE_CHECKING:
-    from jaxtyping import Array
+__all__ = [
+    "RunShapes",
+    "matching_params",
+    "matching_state",
+    "memory_of",
+    "params_shapes",
+    "run_shapes",
+    "structs",
+]
 
-    from funcnn.core import Params
-    from funcnn.updates import Update
 
-__all__ = ["Shapes", "matching_params", "memory_of", "shapes_of"]
-
-
-class Shapes(NamedTuple):
+class RunShapes(NamedTuple):
     """What a run will hold, as shapes and dtypes.
 
     Attributes:
-        params: the model's tree.
-        state: the state of the run, params among it.
+        state: the state of the run, its params among it.
         prediction: what the model makes of all the samples.
     """
 
-    params: Params
     state: TrainState
     prediction: jax.ShapeDtypeStruct
 
 
-@remembered
-def shapes_of(
-    model: Model,
-    optimizer: optax.GradientTransformation,
-    update: Update,
+def structs(tree: Any) -> Structs:
+    """The shapes and dtypes of a tree of arrays."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype), tree)
+
+
+def params_shapes(init: Callable[..., Params], dtype: str) -> Structs:
+    """The shapes of a model's initial values.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: where they are none, or not of the run's dtype.
+    """
+    return _initial_shapes(init, dtype)
+
+
+def run_shapes(
+    problem: Problem,
+    form: Form,
+    numbers: dict[str, Any],
+    params: Structs,
     x: jax.ShapeDtypeStruct,
     y: jax.ShapeDtypeStruct,
     dtype: str,
-) -> Shapes:
+) -> RunShapes:
     """Go through a run's functions once, without computing anything.
+
+    Args:
+        problem: what will be compiled for.
+        form: in which form.
+        numbers: the optimizer's, by name.
+        params: their shapes and dtypes.
+        x: the shape and dtype of the inputs.
+        y: the shape and dtype of the targets.
+        dtype: the run's.
 
     Raises:
         ArgumentError, ArgumentTypeError: where they do not fit together, or where
             an update would not give back a state of the same kind.
     """
-
-    def predict(params: Params, x: Array) -> Array:
-        key = (run_key(0),) if model.stochastic else ()
-        return compiled(model.apply)(params, x, *key)
-
-    with numerics(dtype):
-        params = jax.eval_shape(lambda: compiled(model.init)(initial_key(0)))
-        _require_floats(params, dtype)
-        state = jax.eval_shape(lambda params: initial_state(params, optimizer, run_key(0)), params)
-        _require_same_kind(state, jax.eval_shape(update, state, (x, y))[0])
-        return Shapes(params, state, jax.eval_shape(predict, state.params, x))
+    leaves, tree = jax.tree.flatten(params)
+    names = jax.tree.structure(numbers)
+    return _run_shapes(problem, form, names, tree, tuple(leaves), x, y, dtype)
 
 
-@remembered
 def memory_of(
-    model: Model,
-    optimizer: optax.GradientTransformation,
-    update: Update,
+    problem: Problem,
+    form: Form,
+    shapes: RunShapes,
     x: jax.ShapeDtypeStruct,
     y: jax.ShapeDtypeStruct,
     dtype: str,
@@ -79,16 +100,18 @@ def memory_of(
     """About how many bytes a run needs beside its data: an upper bound, found from shapes alone.
 
     That is all that the equations of an update make, and four states: those before
-    and after each of the last two chunks.
+    and after each of the last two segments.
     """
-    state = shapes_of(model, optimizer, update, x, y, dtype).state
-    with numerics(dtype):
-        program = jax.make_jaxpr(update)(state, (x, y))
-    return _bytes_made(program.jaxpr) + 4 * sum(map(_bytes, jax.tree.leaves(state)))
+    leaves, tree = jax.tree.flatten(shapes.state)
+    return _memory(problem, form, tree, tuple(leaves), x, y, dtype)
 
 
-def matching_params(params: Params, shapes: Params) -> Params:
-    """A private copy of params, where their tree, shapes and dtypes are the model's."""
+def matching_params(params: Params, shapes: Structs) -> Params:
+    """A private copy of params, where their tree, shapes and dtypes are these.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: naming the first difference.
+    """
     wanted = {_named(path): leaf for path, leaf in jax.tree.leaves_with_path(shapes)}
     given = {_named(path): leaf for path, leaf in jax.tree.leaves_with_path(params)}
     if jax.tree.structure(params) != jax.tree.structure(shapes):
@@ -113,7 +136,103 @@ def matching_params(params: Params, shapes: Params) -> Params:
     return jax.tree.unflatten(jax.tree.structure(shapes), list(copies.values()))
 
 
-def _require_floats(params: Params, dtype: str) -> None:
+def matching_state(state: TrainState, shapes: TrainState) -> TrainState:
+    """The state to go on from, where this run's has the same structure, shapes and dtypes.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: naming the first difference.
+    """
+    matching_params(state.params, shapes.params)
+    given, wanted = state._replace(kept=None), shapes._replace(kept=None)
+    if jax.tree.structure(given) != jax.tree.structure(wanted):
+        raise ArgumentError(
+            "state: its optimizer_state is another optimizer's; go on with the optimizer that "
+            "the state comes from"
+        )
+    for (path, leaf), want in zip(
+        jax.tree.leaves_with_path(given), jax.tree.leaves(wanted), strict=True
+    ):
+        if (leaf.shape, leaf.dtype) != (want.shape, want.dtype):
+            raise ArgumentError(
+                f"state{jax.tree_util.keystr(path)} is {leaf.dtype}{leaf.shape}; this run has "
+                f"{want.dtype}{want.shape}"
+            )
+    return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, state)
+
+
+@remembered
+def _initial_shapes(init: Callable[[], Callable[..., Params]], dtype: Callable[[], str]) -> Structs:
+    with numerics(dtype()), _plain_errors("the model's init"):
+        params = jax.eval_shape(lambda: init()(initial_key(0)))
+    _require_floats(params, dtype())
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
+
+
+@remembered
+def _run_shapes(
+    problem: Callable[[], Problem],
+    form: Callable[[], Form],
+    numbers: Callable[[], Any],
+    tree: Callable[[], Any],
+    leaves: Callable[[], tuple[Any, ...]],
+    x: Callable[[], jax.ShapeDtypeStruct],
+    y: Callable[[], jax.ShapeDtypeStruct],
+    dtype: Callable[[], str],
+) -> RunShapes:
+    zeros = jax.tree.unflatten(numbers(), [0.0] * numbers().num_leaves)
+
+    def start(params: Params) -> TrainState:
+        optimizer = problem().optimizer
+        if isinstance(optimizer, Recipe):
+            return first_state(params, lambda params: optimizer.init(params, zeros), run_key(0))
+        return first_state(params, optimizer.init, run_key(0))
+
+    def predict(params: Params, x: Array) -> Array:
+        key = (run_key(0),) if problem().model.stochastic else ()
+        return compiled(problem().model.apply)(params, x, *key)
+
+    params = jax.tree.unflatten(tree(), leaves())
+    with numerics(dtype()), _plain_errors("the model, the loss, the optimizer or its schedule"):
+        state = jax.eval_shape(start, params)
+        after = jax.eval_shape(Update(problem(), form()), state, (x(), y()))[0]
+        _require_same_kind(state, after)
+        return RunShapes(state, jax.eval_shape(predict, state.params, x()))
+
+
+@remembered
+def _memory(
+    problem: Callable[[], Problem],
+    form: Callable[[], Form],
+    tree: Callable[[], Any],
+    leaves: Callable[[], tuple[Any, ...]],
+    x: Callable[[], jax.ShapeDtypeStruct],
+    y: Callable[[], jax.ShapeDtypeStruct],
+    dtype: Callable[[], str],
+) -> int:
+    state = jax.tree.unflatten(tree(), leaves())
+    with numerics(dtype()):
+        program = jax.make_jaxpr(Update(problem(), form()))(state, (x(), y()))
+    return _bytes_made(program.jaxpr) + 4 * sum(map(_bytes, jax.tree.leaves(state)))
+
+
+@contextlib.contextmanager
+def _plain_errors(whose: str) -> Iterator[None]:
+    """Say in plain words what JAX's errors of tracing mean."""
+    try:
+        yield
+    except jax.errors.TracerArrayConversionError as error:
+        raise ArgumentTypeError(
+            f"{whose} hands a traced array to NumPy: use jax.numpy, which is traced "
+            f"({str(error).splitlines()[0]})"
+        ) from error
+    except jax.errors.ConcretizationTypeError as error:
+        raise ArgumentTypeError(
+            f"{whose} decides with Python by a value that is traced: use jnp.where or "
+            f"jax.lax.cond in place of `if` ({str(error).splitlines()[0]})"
+        ) from error
+
+
+def _require_floats(params: Structs, dtype: str) -> None:
     leaves = jax.tree.leaves_with_path(params)
     if not leaves:
         raise ArgumentError("the model's init gives no parameters")
@@ -122,6 +241,12 @@ def _require_floats(params: Params, dtype: str) -> None:
             raise ArgumentTypeError(
                 f"the model's init gives {_named(path)} as {leaf.dtype}; the run is in {dtype}"
             )
+    needed = 4 * sum(map(_bytes, jax.tree.leaves(params)))
+    if needed > (installed := _installed_memory()):
+        raise ArgumentError(
+            f"the params and what a run makes of them need {needed:.3g} bytes; the machine has "
+            f"{installed:.3g}"
+        )
 
 
 def _require_same_kind(before: TrainState, after: TrainState) -> None:
@@ -139,6 +264,13 @@ def _require_same_kind(before: TrainState, after: TrainState) -> None:
 
 def _named(path: Any) -> str:
     return f"params{jax.tree_util.keystr(path)}"
+
+
+def _installed_memory() -> int | float:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def _bytes_made(program: Any) -> int:

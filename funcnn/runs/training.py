@@ -2,52 +2,68 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import optax
 
-from funcnn import checks
-from funcnn.core import Model
-from funcnn.plans import accepted_by, make_plan
-from funcnn.reporting import logged_steps
-from funcnn.results import TrainResult
-from funcnn.running import run
+from funcnn.core import (
+    DivergenceError,
+    Loss,
+    Model,
+    Params,
+    TrainingInterrupted,
+    TrainState,
+    checks,
+)
+from funcnn.experiments import Experiment
+from funcnn.optimizers import Schedule
+from funcnn.runs.divergence import NEVER
+from funcnn.runs.observers import Bar, History, Interrupts, Log
+from funcnn.runs.observers.log import logged_steps
+from funcnn.runs.plan import Plan, accepted_by, make_plan
+from funcnn.runs.result import TrainResult
+from funcnn.runs.run import Outcome, run
 
-if TYPE_CHECKING:
-    from funcnn.core import Loss, Params
-    from funcnn.experiments import Experiment
+__all__ = ["RisingLossWarning", "train"]
 
-__all__ = ["train"]
+
+class RisingLossWarning(UserWarning):
+    """A run ended at a higher loss than it began with."""
 
 
 def train(
-    model: str | Model | tuple[Callable[..., Any], Callable[..., Any]] | None = None,
+    model: str | Model | tuple[Callable[..., Any] | None, Callable[..., Any]] | None = None,
     data: Any = None,
     *,
     experiment: str | Experiment | None = None,
     target: str | Sequence[str] | None = None,
     params: Params | None = None,
+    state: TrainState | None = None,
     hidden: int | Sequence[int] | None = None,
+    out_features: int | None = None,
     degree: int | None = None,
     loss: str | Loss | None = None,
     optimizer: str | optax.GradientTransformation | None = None,
-    learning_rate: float | Callable[[Any], Any] | None = None,
+    learning_rate: float | Schedule | Callable[[Any], Any] | None = None,
     gradient: str | None = None,
     form: str = "direct",
     steps: int | None = None,
     batch_size: int | None = None,
     dtype: Any = None,
-    seed: int = 0,
+    seed: int | None = None,
     log_every: int | range | None = None,
     progress: bool | None = None,
     **hyperparameters: Any,
 ) -> TrainResult:
     """Train a network in one compiled loop.
 
-    What is not given comes from the experiment (see ``funcnn.experiments``), or
-    from the model's own, so that ``train(model="mlp")`` is the first network of the
-    tutorials. Another learning rate, seed, number of steps, or other data
+    Without data, what is not given comes from the model's own experiment (see
+    ``funcnn.experiments``), so that ``train(model="mlp")`` is the first network of the
+    tutorials. With your data, it is the mean squared error, Adam at ``torch.optim``'s rate,
+    and 1000 steps. Another learning rate, seed, number of steps, or other data
     of the same shape compile nothing again, where the model, the loss, the
     optimizer and the schedule are given by name or are the same objects: what is
     compiled is found by them. The same call gives the same bits.
@@ -56,46 +72,54 @@ def train(
         model: a name (``"mlp"``, ``"mlp_linear"``, ``"polynomial"``,
             ``"polynomial_linear"``, ``"legendre"``, ``"dynamic"``), a
             ``funcnn.Model``, or a pair ``(init, apply)`` of pure functions;
-            ``"mlp"`` where neither a model nor an experiment is given. For a model
-            of your own without an experiment ``data`` and ``steps`` are needed, the
-            loss is ``"sum_squared_error"`` and the optimizer ``"adam"`` unless given.
+            ``"mlp"`` where neither a model nor an experiment is given. A model of your
+            own needs ``data``; its ``init`` may be None where ``params`` are given.
         data: ``(x, y)`` as NumPy, JAX, PyTorch or pandas objects, or the path of
             a ``.npz`` file (arrays ``x``, ``y``) or a ``.csv`` file (with a
             header); copied. The networks take x (samples, features) and y
             (samples, outputs), the curves x and y (samples,); an axis of length
             1 is added or taken away at the end where one is missing or too many.
+            Whole numbers as y, (samples,), are classes, and left as they are.
             Models of your own are given x and y in their own shape: floats in the
             run's dtype, whole numbers as int32, truth values as they are.
         experiment: the name of one of ``funcnn.experiments.EXPERIMENTS``
-            (``"two-layer/optim"``), or a record of your own.
+            (``"two-layer/optim"``), or a record of your own: everything that is not given
+            is as it says.
         target: the name or names of the ``.csv`` columns that make y.
-        params: where to start, in place of the model's initial values: the same
-            tree, shapes and dtype.
+        params: where to start, in place of the model's initial values, in the run's
+            dtype. The network's sizes follow from them. The optimizer, the count of steps
+            and the order of batches start anew.
+        state: a state to go on from, such as ``result.state``: the optimizer's memory and
+            numbers, the count of steps and the random numbers go on, so that n steps and
+            then m give the bits of one run of n + m. Numbers of the optimizer that the call
+            gives replace those of the state.
         hidden: the width of the hidden layer; of each, for ``"mlp_linear"``.
+        out_features: the number of outputs of a network; without it, as many as y has
+            columns, or one for each class up to the largest.
         degree: the degree of ``"polynomial"`` and ``"polynomial_linear"``.
         loss: ``"sum_squared_error"``, ``"mean_squared_error"``,
             ``"cross_entropy"`` (y holds classes from 0), or a function
             ``(prediction, target) -> scalar``.
         optimizer: ``"sgd"``, ``"momentum"``, ``"rmsprop"``, ``"adam"``,
             ``"adamw"``, or any ``optax.GradientTransformation``.
-        learning_rate: a positive number or an optax schedule. Without it, the
-            experiment's for the experiment's optimizer, and ``torch.optim``'s
-            default for any other.
+        learning_rate: a positive number, one of ``funcnn.optimizers.schedules``, or any
+            function from step to number, such as optax's. Without it ``torch.optim``'s
+            default, or the experiment's.
         gradient: ``"autodiff"``, or ``"manual"`` for the gradient derived by hand,
             where the model has one; the experiment's without it.
         form: how the arithmetic is arranged. ``"direct"`` does what the formula says;
             ``"gram"`` makes the same steps from inner products of the inputs, for the
-            polynomials (any optimizer named here) and for ``"mlp"`` (``"sgd"``,
-            ``"momentum"``); ``"auto"`` takes it where it is exact and cheaper.
+            polynomials (any optimizer named here) and for the networks (``"sgd"``,
+            ``"momentum"``); ``"auto"`` takes whichever should be done first.
         steps: the number of updates.
         batch_size: the samples in a step, shuffled anew each epoch; all without it.
-        dtype: ``"float32"`` or ``"float64"``, for this run alone; the experiment's
-            without it, ``"float32"`` for all but those in NumPy.
+        dtype: ``"float32"`` or ``"float64"``, for this run alone; the state's or the
+            experiment's without it, otherwise ``"float32"``.
         seed: what initial values, batches and a model's own draws follow from;
-            0 to 2⁶⁴ − 1. Another dtype draws other initial values. (The data of the
-            model's own are always the same.)
+            0 to 2⁶⁴ − 1, 0 without it. Another dtype draws other initial values. (The
+            tutorials' data are always the same.)
         log_every: print the step and its loss on stdout every so many steps, or
-            at the steps of a range.
+            at the steps of a range, under a heading.
         progress: whether to draw a bar on stderr; None where it is a terminal.
         **hyperparameters: the optimizer's further numbers by name, such as
             ``momentum=0.9`` (see ``funcnn.optimizers``).
@@ -110,10 +134,13 @@ def train(
             last finite state.
         TrainingInterrupted: after Ctrl-C, with the result so far.
 
+    Warns:
+        RisingLossWarning: where the loss ends above where it began.
+
     >>> import numpy as np
     >>> x = np.linspace(-1, 1, 50)
     >>> data = x, 1 + 2 * x + 3 * x**2
-    >>> result = train("polynomial", data, degree=2, learning_rate=1e-3, steps=3000)
+    >>> result = train("polynomial", data, degree=2, learning_rate=0.05, steps=2000)
     >>> {name: round(float(value), 3) for name, value in result.params.items()}
     {'a': 1.0, 'b': 2.0, 'c': 3.0}
     """
@@ -126,7 +153,9 @@ def train(
         experiment=experiment,
         target=target,
         params=params,
+        state=state,
         hidden=hidden,
+        out_features=out_features,
         degree=degree,
         loss=loss,
         optimizer=optimizer,
@@ -139,4 +168,32 @@ def train(
         seed=seed,
         **hyperparameters,
     )
-    return run(plan, logged_steps(log_every, plan.steps), progress)
+    logged, history = logged_steps(log_every, plan.steps), History()
+    with Interrupts() as interrupts, Bar(plan.steps, progress) as bar:
+        outcome = run(plan, observers=[history, Log(logged, bar.write), bar, interrupts])
+    return _result(plan, outcome, history, interrupts)
+
+
+def _result(plan: Plan, outcome: Outcome, history: History, interrupts: Interrupts) -> TrainResult:
+    """What a run has come to, or the error that it ended in."""
+    (losses,), (diverged,) = history.losses(), outcome.diverged
+    if diverged != NEVER:
+        raise DivergenceError(int(diverged), outcome.state, losses[:diverged])
+    result = TrainResult.of(plan, outcome, losses)
+    if interrupts.came():
+        raise TrainingInterrupted(result)
+    _warn_of_a_rising_loss(plan, losses)
+    return result
+
+
+def _warn_of_a_rising_loss(plan: Plan, losses: np.ndarray) -> None:
+    """Compare the first and the last epoch, over which the noise of batches evens out."""
+    epoch = 1 if plan.problem.batch_size is None else len(plan.data[0]) // plan.problem.batch_size
+    first, last = losses[:epoch].mean(), losses[-epoch:].mean()
+    if len(losses) >= 2 * epoch and last > first and not plan.model.stochastic:
+        warnings.warn(
+            f"the loss ended at {last:.6g}, above the {first:.6g} where it began: a smaller "
+            f"learning_rate may help",
+            RisingLossWarning,
+            stacklevel=4,
+        )

@@ -1,4 +1,4 @@
-"""funcnn against the seeds' NumPy loops, for whoever has no PyTorch."""
+"""funcnn against the tutorials' NumPy loops, for whoever has no PyTorch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import CASES, train
 
-from funcnn.reference import numpy_loops
+from funcnn.atlas.reference import numpy_loops
 
 LOOPS = {"mlp": numpy_loops.two_layer, "polynomial": numpy_loops.cubic}
 

@@ -9,7 +9,8 @@ import pytest
 from helpers import CASES, MANUAL, OPTIMIZERS, train
 
 import funcnn
-from funcnn.precision import numerics
+from funcnn.core.keys import run_key, step_key
+from funcnn.core.precision import numerics
 
 pytest.importorskip("torch", reason="PyTorch is the reference")
 import torch
@@ -90,7 +91,7 @@ def test_gradient_at_the_start(name):
     key = ()
     with numerics("float64"):
         if case.model == "dynamic":
-            key = (funcnn.randomness.step_key(funcnn.randomness.run_key(SEED), 0),)
+            key = (step_key(run_key(SEED), 0),)
         found = [
             jax.value_and_grad(
                 lambda params: funcnn.losses.sum_squared_error(
@@ -115,9 +116,9 @@ def test_gradient_at_the_start(name):
     [({}, 1e-3), ({"centered": True}, 1e-3), ({"momentum": 0.5}, 5e-4)],
     ids=["plain", "centered", "momentum"],
 )
-def test_thousand_steps_of_rmsprop_on_the_seed_s_curve(options, rate):
+def test_thousand_steps_of_rmsprop_on_the_tutorial_s_curve(options, rate):
     # At the optimum RMSprop divides rounding noise by itself, and no two programs agree.
-    # The seed's run gets there after 1500 steps; momentum would halve that, hence its rate.
+    # The tutorial's run gets there after 1500 steps; momentum would halve that, hence its rate.
     x = np.linspace(-np.pi, np.pi, 2000)
     params = {"w": np.array([[-0.4], [-0.5], [0.3]]), "b": np.array([0.5])}
     expected, _ = torch_models.train(
@@ -127,6 +128,7 @@ def test_thousand_steps_of_rmsprop_on_the_seed_s_curve(options, rate):
         "polynomial_linear",
         (x, np.sin(x)),
         params=params,
+        loss="sum_squared_error",
         optimizer="rmsprop",
         learning_rate=rate,
         steps=1000,
@@ -147,6 +149,7 @@ def test_a_schedule_is_pytorch_s_scheduler(optimizer, torch_class, options):
         case.model,
         (case.x, case.y),
         params=case.params,
+        loss="sum_squared_error",
         optimizer=optimizer,
         learning_rate=optax.piecewise_constant_schedule(1e-3, {50: 0.1}),
         steps=100,

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import funcnn
-from funcnn import reports
+from funcnn.atlas import report as reports
+from funcnn.atlas.lessons import lesson_of
 from funcnn.experiments import EXPERIMENTS
 
 NAMES = ["sine/numpy", "random-data/numpy", "mnist-shape/numpy"]
@@ -33,16 +34,24 @@ def text(page):
     return page.read_text()
 
 
+def plain(page):
+    """What a page says, without its markup."""
+    return html.unescape(re.sub(r"<[^>]+>", "", page))
+
+
 def test_the_page_holds_every_experiment(text):
     assert re.findall(r'<section id="(.*?)">', text) == ["loop", *NAMES]
-    assert "fori_loop" in text
-    assert "optimizer_update" in text
+    shared = plain(text.split('<section id="loop">')[1].split("</section>")[0])
+    assert "jax.lax.fori_loop(" in shared
+    assert "problem.optimizer.update(" in shared
+    for word in ("form.enter", "form.step", "form.leave"):
+        assert word in shared
     assert "float64, seed 0" in text
     for name in NAMES:
         assert f'<a href="#{name}">' in text
-        shown = html.unescape(re.sub(r"<[^>]+>", "", text.split(f'id="{name}"')[1]))
+        shown = plain(text.split(f'id="{name}"')[1])
         record = EXPERIMENTS[name]
-        assert record.lesson.change.replace("`", "") in shown
+        assert lesson_of(record).change.replace("`", "") in shown
         assert "grad_y_pred = 2" in shown  # the reference's code
         assert f'gradient="{record.gradient}"' in shown  # funcnn's
         assert "def value_and_grad(" in shown
@@ -101,13 +110,13 @@ def test_the_overview_s_times_and_names(tmp_path):
 
 
 def test_shown_code_keeps_of_a_docstring_its_first_sentence():
-    text = re.sub(r"<[^>]+>", "", str(reports.code.source(funcnn.optimizers.sgd)))
-    assert html.unescape(text).count('"""Stochastic gradient descent, ``torch.optim.SGD``."""') == 1
+    text = plain(str(reports.code.source("funcnn.optimizers.torch_optim:sgd")))
+    assert text.count('"""Stochastic gradient descent, ``torch.optim.SGD``."""') == 1
     assert "Args" not in text
-    assert "return with_hyperparameters" in text
+    assert "return Optimizer.of(" in text
     for record in EXPERIMENTS.values():
-        for function in record.lesson.code:
-            assert "highlight" in reports.code.source(function)
+        for name in lesson_of(record).code:
+            assert "highlight" in reports.code.source(name)
 
 
 def test_the_page_stands_alone(text):
@@ -137,10 +146,20 @@ def test_long_curves_and_single_draws_are_said_to_be_so(tmp_path, text):
     assert "one draw" not in text
     record = dataclasses.replace(
         EXPERIMENTS["sine/dynamic"], model="polynomial", optimizer="sgd", steps=2000,
-        reference="funcnn.reference.numpy_loops:cubic",
+        reference="funcnn.atlas.reference.numpy_loops:cubic",
     )  # fmt: skip
     long = reports.write([funcnn.reproduce(record)], tmp_path).read_text()
     assert "block of steps" in long
+
+
+def test_a_record_of_one_s_own_is_shown_without_a_lesson(tmp_path):
+    record = dataclasses.replace(EXPERIMENTS["sine/numpy"], name="my/cubic", tutorial="My notes")
+    text = reports.write([funcnn.reproduce(record, steps=2)], tmp_path).read_text()
+    assert "<h2>My notes</h2>" in text
+    assert "<h4>The reference</h4>" in text
+    assert "<h4>funcnn</h4>" in text
+    assert "def cubic(" in plain(text)
+    assert "def apply(" in plain(text)
 
 
 def test_an_old_report_is_replaced_whole(page):
@@ -166,7 +185,7 @@ def test_without_its_packages_the_extra_is_named(tmp_path):
     for package in ("jinja2", "pygments", "matplotlib"):
         code = (
             f"import sys; sys.modules['{package}'] = None; "
-            f"from funcnn import reports; reports.check_destination({str(tmp_path / 'r')!r})"
+            f"from funcnn.atlas import report; report.check_destination({str(tmp_path / 'r')!r})"
         )
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=False

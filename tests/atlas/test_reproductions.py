@@ -15,8 +15,8 @@ import pytest
 
 import funcnn
 from funcnn import models, optimizers
-from funcnn.experiments import EXPERIMENTS, Tolerance
-from funcnn.reference import numpy_loops
+from funcnn.atlas.reference import numpy_loops
+from funcnn.experiments import EXPERIMENTS, Tolerance, datasets
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 IN_NUMPY = [name for name in EXPERIMENTS if name.endswith("/numpy")]
@@ -358,7 +358,7 @@ def test_rmsprop_s_epsilon_under_the_root_is_found(monkeypatch):
 
     # Small inputs make small gradients, beside which ε is not small.
     record = dataclasses.replace(
-        EXPERIMENTS["sine/rmsprop"], data=lambda: tuple(0.01 * z for z in funcnn.data.sine())
+        EXPERIMENTS["sine/rmsprop"], data=lambda: tuple(0.01 * z for z in datasets.sine())
     )
     assert funcnn.reproduce(record, steps=100).agrees
     monkeypatch.setitem(optimizers.OPTIMIZERS, "rmsprop", under_the_root)

@@ -43,7 +43,7 @@ def test_the_defaults_are_the_first_network_of_the_tutorials():
         "w2": (100, 10),
     }
     assert result.losses.shape == (500,)
-    # The seeds print first losses between 2.6e7 and 4.1e7, and last ones far below 1.
+    # The tutorials print first losses between 2.6e7 and 4.1e7, and last ones far below 1.
     assert 2e7 < result.losses[0] < 5e7
     assert result.losses[-1] < 0.1
 
@@ -111,9 +111,10 @@ def test_a_cubic_s_printed_losses_follow_from_its_printed_end(name):
 
     result = funcnn.train(
         "polynomial", (x, y), params=dict(zip("abcd", start, strict=True)),
-        learning_rate=experiment.learning_rate, steps=1901, dtype="float64",
+        loss="sum_squared_error", optimizer="sgd", learning_rate=experiment.learning_rate,
+        steps=1901, dtype="float64",
     )  # fmt: skip
-    # The seed rounds at every step and prints its end in the run's own precision.
+    # The tutorial rounds at every step and prints its end in the run's own precision.
     rtol, first_rtol = (1e-11, 1e-6) if experiment.dtype == "float64" else (1e-4, 1e-4)
     assert result.losses[0] == pytest.approx(printed[0], rel=first_rtol)
     np.testing.assert_allclose(result.losses[100::100], printed[1:], rtol=rtol)

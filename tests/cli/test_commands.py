@@ -17,7 +17,7 @@ import pytest
 import funcnn
 from funcnn import cli
 from funcnn.experiments import EXPERIMENTS
-from funcnn.reference import numpy_loops
+from funcnn.atlas.reference import numpy_loops
 
 
 @pytest.fixture

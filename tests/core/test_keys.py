@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import funcnn
-from funcnn.randomness import draw_batch, initial_key, run_key
+from funcnn.core.keys import initial_key, run_key
+from funcnn.loop.batches import draw_batch
 
 
 def words(key):

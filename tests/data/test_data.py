@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import funcnn
-from funcnn import files
+from funcnn.data import files
 
 FIT = {"model": "mlp_linear", "hidden": 4, "steps": 20, "learning_rate": 1e-3}
 X = np.random.default_rng(0).standard_normal((30, 3))

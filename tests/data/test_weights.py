@@ -33,12 +33,13 @@ def test_there_and_back(suffix, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_saved_run_goes_on(dtype, tmp_path, line):
-    whole = funcnn.train("polynomial", line, steps=20, dtype=dtype)
-    half = funcnn.train("polynomial", line, steps=10, dtype=dtype)
+    # Params are all that plain gradient descent goes on from.
+    options = {"optimizer": "sgd", "learning_rate": 1e-2, "dtype": dtype}
+    whole = funcnn.train("polynomial", line, steps=20, **options)
+    half = funcnn.train("polynomial", line, steps=10, **options)
     half.save(tmp_path / "half.npz")
-    rest = funcnn.train(
-        "polynomial", line, steps=10, dtype=dtype, params=funcnn.load_params(tmp_path / "half.npz")
-    )
+    params = funcnn.load_params(tmp_path / "half.npz")
+    rest = funcnn.train("polynomial", line, steps=10, params=params, **options)
     np.testing.assert_array_equal(rest.losses, whole.losses[10:])
 
 

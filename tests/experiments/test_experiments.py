@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
-import inspect
+import subprocess
+import sys
+import typing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import funcnn
-from funcnn.experiments import EXPERIMENTS, OF_MODEL, Tolerance
+from funcnn.experiments import EXPERIMENTS, OF_MODEL, Tolerance, datasets
 
+ROOT = Path(__file__).parents[2]
 EVERY_100 = range(99, 2000, 100)
 NETWORK = ("mlp", "sgd", 1e-6)
 LAYERS = ("mlp_linear", "sgd", 1e-4)
@@ -118,18 +122,75 @@ def test_each_stands_beside_the_reference_of_its_own_way():
     assert found == REFERENCES
 
 
-def test_what_a_lesson_names_is_in_the_code_that_it_shows():
-    for record in EXPERIMENTS.values():
-        code = "".join(inspect.getsource(function) for function in record.lesson.code)
-        shown = f'"{record.model}", gradient="{record.gradient}"\n{code}'
-        for name in record.lesson.here.split("`")[1::2]:
-            assert name.removeprefix("models.").split(".")[-1] in shown, record.name
-
-
-def test_the_sine_is_the_seed_s():
+def test_the_sine_is_the_tutorial_s():
     x, y = EXPERIMENTS["sine/nn"].data()
     np.testing.assert_array_equal(x, np.linspace(-np.pi, np.pi, 2000))
     np.testing.assert_array_equal(y, np.sin(x))
+
+
+def test_the_random_data_are_the_same_at_every_call():
+    x, y = EXPERIMENTS["mnist-shape/nn"].data()
+    assert (x.shape, y.shape) == ((64, 784), (64, 10))
+    again = datasets.gaussian(784)
+    np.testing.assert_array_equal(x, again[0])
+    np.testing.assert_array_equal(y, again[1])
+    assert abs(x.mean()) < 0.02
+    assert x.std() == pytest.approx(1, abs=0.02)
+
+
+def imports(path):
+    """The modules that a file imports, those inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def file_of(module):
+    """The file of a module of funcnn; None for a name that is no module."""
+    place = ROOT.joinpath(*module.split("."))
+    files = (place / "__init__.py", place.with_suffix(".py"))
+    return next((file for file in files if file.exists()), None)
+
+
+def test_the_records_import_nothing_but_core_and_numpy():
+    package = ROOT / "funcnn"
+    waiting, seen = list((package / "experiments").glob("*.py")), set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        wing = path.relative_to(package).parts[0]
+        assert wing in {"experiments", "core"}, path
+        for name in imports(path):
+            root = name.split(".")[0]
+            if root == "funcnn":
+                waiting += [file for file in [file_of(name)] if file and file.parent != package]
+            elif wing == "experiments":
+                assert root in {"numpy", "jaxtyping", *sys.stdlib_module_names}, path
+    assert any(path.parent.name == "core" for path in seen)
+
+
+def test_importing_the_records_imports_nothing_but_core():
+    # In place of the package a bare one of its name: only what is asked for is imported.
+    code = (
+        "import sys, types; bare = types.ModuleType('funcnn'); "
+        f"bare.__path__ = [{str(ROOT / 'funcnn')!r}]; sys.modules['funcnn'] = bare; "
+        "import funcnn.experiments; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    wings = {name.split(".")[1] for name in done.stdout.split() if name.startswith("funcnn.")}
+    assert wings == {"core", "experiments"}
+
+
+def test_public_names_have_types_that_can_be_read():
+    for name in funcnn.experiments.__all__:
+        if callable(getattr(funcnn.experiments, name)):
+            assert typing.get_type_hints(getattr(funcnn.experiments, name))
 
 
 def test_records_are_frozen():
@@ -143,8 +204,9 @@ def test_an_experiment_is_the_call_that_it_stands_for():
     by_name = funcnn.train(experiment="mnist-shape/adam", steps=20)
     data = EXPERIMENTS["mnist-shape/adam"].data()
     written_out = funcnn.train(
-        "mlp_linear", data, optimizer="adam", learning_rate=1e-4, steps=20, gradient="autodiff"
-    )
+        "mlp_linear", data, loss="sum_squared_error", optimizer="adam", learning_rate=1e-4,
+        steps=20, gradient="autodiff",
+    )  # fmt: skip
     np.testing.assert_array_equal(by_name.losses, written_out.losses)
     assert len(funcnn.train(experiment="sine/numpy").losses) == 2000
     assert funcnn.train(experiment="sine/numpy", steps=3).dtype == "float64"
@@ -158,6 +220,7 @@ def test_a_model_s_own_experiment_is_its_default(model):
     )
 
 
+@pytest.mark.filterwarnings("ignore:the loss ended")  # Its first steps go up.
 def test_every_field_can_be_overridden(line):
     start = funcnn.train(experiment="two-layer/numpy", steps=3)
     assert start.dtype == "float64"
@@ -191,27 +254,6 @@ def test_what_is_no_experiment(experiment):
     ):
         with pytest.raises(funcnn.ArgumentError, match="experiment"):
             function()
-
-
-def test_every_lesson_is_told():
-    for record in EXPERIMENTS.values():
-        lesson = record.lesson
-        assert lesson.code
-        assert all((lesson.pytorch, lesson.here))
-        assert lesson.change.endswith((".", ".)"))
-        for text in (lesson.pytorch, lesson.here, lesson.change):
-            assert text.count("`") % 2 == 0
-    assert len({record.lesson.change for record in EXPERIMENTS.values()}) == 27
-
-
-def test_the_readme_s_table():
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
-    for record in EXPERIMENTS.values():
-        row = (
-            f"| {record.seed}, {record.section} | `{record.name}` "
-            f"| {record.lesson.pytorch} | {record.lesson.here} |"
-        )
-        assert row in readme.splitlines()
 
 
 def test_the_tolerances():

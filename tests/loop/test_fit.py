@@ -9,10 +9,9 @@ import optax
 import pytest
 
 import funcnn
-from funcnn.fitting import fit, initial_state
+from funcnn.loop import fit, initial_state, make_update
 from funcnn.losses import mean_squared_error, sum_squared_error
 from funcnn.optimizers import adam, momentum, sgd
-from funcnn.updates import make_update
 
 KEY = jax.random.key(0)
 MODEL = funcnn.models.make("mlp_linear", in_features=3, hidden=(5,), out_features=2)
@@ -81,7 +80,7 @@ def test_one_program_serves_every_number_of_steps(compiles):
     assert (runs[3][1][3:] == 0).all()
 
 
-def test_cut_into_chunks_it_is_the_same_run_to_the_bit():
+def test_cut_into_parts_it_is_the_same_run_to_the_bit():
     optimizer = adam(1e-2)
     update = make_update(MODEL, sum_squared_error, optimizer, batch_size=2)
     loop = jax.jit(lambda state, steps: fit(update, state, (X, Y), steps, capacity=30))
@@ -136,13 +135,25 @@ def test_vmap_over_initial_values():
     assert (losses[:, -1] < losses[:, 0]).all()
 
 
-def test_the_same_arguments_give_the_same_update():
-    assert make_update(MODEL, sum_squared_error, sgd(0.1)) is make_update(
-        MODEL, sum_squared_error, sgd(0.2)
-    )
-    assert make_update(MODEL, sum_squared_error, sgd(0.1)) is not make_update(
-        MODEL, sum_squared_error, momentum(0.1)
-    )
+def test_the_same_arguments_give_an_equal_update(compiles):
+    first, second = (make_update(MODEL, sum_squared_error, sgd(rate)) for rate in (0.01, 0.02))
+    assert first == second
+    assert hash(first) == hash(second)
+    others = [
+        make_update(MODEL, sum_squared_error, momentum(0.1)),
+        make_update(MODEL, mean_squared_error, sgd(0.1)),
+        make_update(MODEL, sum_squared_error, sgd(0.1), batch_size=3),
+        make_update(MODEL, sum_squared_error, sgd(0.1), gradient="manual"),
+        make_update(MODEL, sum_squared_error, sgd(0.1), form="gram"),
+    ]
+    assert len({first, second, *others}) == 1 + len(others)
+    state = started(sgd(0.01))
+    first(state, (X, Y))
+    fit(first, state, (X, Y), 3)
+    with compiles() as compiled:
+        second(state, (X, Y))
+        fit(second, state, (X, Y), 3)
+    assert compiled == []
 
 
 def test_traced_steps_need_a_capacity():
@@ -208,3 +219,40 @@ def test_an_optimizer_of_one_s_own_sees_the_params_as_users_do():
     data = np.ones((4, 3)), np.ones((4, 2))
     funcnn.train("mlp", data, hidden=5, optimizer=optimizer, steps=2)
     assert shapes == {((3, 5), (3, 5))}
+
+
+def refused(call, *arguments):
+    with pytest.raises(funcnn.ArgumentTypeError, match="64") as caught:
+        call(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["direct", "gram"])
+def test_float64_is_refused_where_jax_computes_in_32_bits(form, compiles):
+    update, state = make_update(MODEL, sum_squared_error, sgd(0.1), form=form), started(sgd(0.1))
+    wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), state.params)
+    data = np.asarray(X, np.float64), np.asarray(Y, np.float64)
+    with compiles() as compiled:
+        for call in (update, lambda *given: fit(update, *given, 3)):
+            assert "data holds float64" in refused(call, state, data)
+            assert "data holds float64" in refused(call, state, (X, data[1]))
+            assert "state holds float64" in refused(call, state._replace(params=wide), (X, Y))
+        assert "params holds float64" in refused(initial_state, wide, sgd(0.1), KEY)
+    assert compiled == []
+    with jax.enable_x64(True):
+        _, losses = fit(update, initial_state(wide, sgd(0.001), KEY), data, 3)
+        assert losses.dtype == np.float64
+        inside = initial_state(wide, sgd(0.001), KEY)
+    assert "state holds float64" in refused(fit, update, inside, (X, Y), 3)
+
+
+def test_numpy_arrays_are_copied():
+    params = {name: np.array(value) for name, value in MODEL.init(KEY).items()}
+    state = initial_state(params, sgd(1e-2), KEY)
+    update = make_update(MODEL, sum_squared_error, sgd(1e-2))
+    x, y = np.array(X), np.array(Y)
+    _, losses = fit(update, state, (x, y), 5)
+    params["w1"] += 1
+    x += 1
+    np.testing.assert_array_equal(losses, fit(update, started(sgd(1e-2)), (X, Y), 5)[1])

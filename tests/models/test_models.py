@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import typing
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import CASES, MANUAL
+from hypothesis import given
+from hypothesis import strategies as st
 from jax.test_util import check_grads
 
 import funcnn
-from funcnn.legendre import p3
+from funcnn.core.precision import numerics
 from funcnn.losses import sum_squared_error
-from funcnn.precision import numerics
+from funcnn.models.legendre import p3
 
 KEY = jax.random.key(0)
 
@@ -73,8 +79,8 @@ ZERO_LINEAR = ZERO | {"b1": np.zeros(2), "b2": np.zeros(1)}
 def test_the_gradient_at_exactly_zero(name, params, moves, gradient):
     x, y = np.ones((4, 3)), np.ones((4, 1))
     result = funcnn.train(
-        name, (x, y), params=params, hidden=2, steps=1, learning_rate=0.125, dtype="float64",
-        gradient=gradient,
+        name, (x, y), params=params, hidden=2, loss="sum_squared_error", optimizer="sgd",
+        learning_rate=0.125, steps=1, dtype="float64", gradient=gradient,
     )  # fmt: skip
     # The prediction is 0, so that the gradient of y_pred is −2 for each of the 4 samples.
     expected = np.full((3, 2), 1.0) if moves else np.zeros((3, 2))
@@ -162,9 +168,101 @@ def test_a_dynamic_run_draws_extra_terms(dtype):
     params = {letter: np.zeros((), dtype) for letter in "abcd"} | {"e": np.ones((), dtype)}
     result = funcnn.train(
         "dynamic", (np.ones(1), np.zeros(1)), params=params, seed=3, steps=50,
-        learning_rate=1e-30, dtype=dtype,
+        loss="sum_squared_error", optimizer="sgd", learning_rate=1e-30, dtype=dtype,
     )  # fmt: skip
     np.testing.assert_allclose(np.sqrt(result.losses), funcnn.models.extra_terms(3, 50), atol=1e-12)
+
+
+WIDTHS = st.integers(1, 40)
+SIZES = {
+    "mlp": st.fixed_dictionaries(dict.fromkeys(["in_features", "hidden", "out_features"], WIDTHS)),
+    "mlp_linear": st.fixed_dictionaries(
+        {
+            "in_features": WIDTHS,
+            "hidden": st.lists(WIDTHS, max_size=4).map(tuple),
+            "out_features": WIDTHS,
+        }
+    ),
+    "polynomial": st.fixed_dictionaries({"degree": st.integers(1, 25)}),
+    "polynomial_linear": st.fixed_dictionaries({"degree": st.integers(1, 25)}),
+    "legendre": st.just({}),
+    "dynamic": st.just({}),
+}
+
+
+@pytest.mark.parametrize("name", funcnn.models.MODELS)
+@given(data=st.data())
+def test_sizes_are_those_that_init_was_given(name, data):
+    sizes = data.draw(SIZES[name])
+    module = funcnn.models.MODELS[name]
+    found = module.sizes(jax.eval_shape(functools.partial(module.init, **sizes), KEY))
+    assert found == sizes
+    assert list(found) == funcnn.models.sizes_of(name)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_sizes_of_arrays_make_the_model_that_has_them(name):
+    case = CASES[name]
+    module = funcnn.models.MODELS[case.model]
+    params = funcnn.models.make(case.model, **module.sizes(case.params)).init(KEY)
+    assert jax.tree.map(jnp.shape, params) == jax.tree.map(np.shape, case.params)
+    assert all(type(size) in (int, tuple) for size in module.sizes(case.params).values())
+
+
+ONES = np.ones((3, 2))
+
+
+@pytest.mark.parametrize(("name", "params", "named"), [
+    ("mlp", {}, "w1"),
+    ("mlp", {"w1": ONES}, "w2"),
+    ("mlp", {"w1": ONES, "w2": np.ones(2)}, "w2.*2 axes"),
+    ("mlp", {"w1": ONES, "w2": {"kernel": ONES}}, "w2.*2 axes"),
+    ("mlp", {"w1": ONES, "w2": [[1.0], [1.0, 2.0]]}, "w2.*no array"),
+    ("mlp", [ONES, ONES], "dict.*w1"),
+    ("mlp_linear", {"b1": np.ones(2)}, "w1"),
+    ("mlp_linear", {"w1": ONES, "b1": np.ones(2), "w3": ONES, "b3": np.ones(2)}, "w2"),
+    ("mlp_linear", None, "dict.*w1"),
+    ("polynomial", {"a": 1.0}, "two at least"),
+    ("polynomial", [1.0, 2.0], "dict"),
+    ("polynomial_linear", {"b": np.ones(1)}, "w"),
+    ("polynomial_linear", {"w": np.ones(3), "b": np.ones(1)}, "w.*2 axes"),
+])  # fmt: skip
+def test_params_that_have_no_sizes(name, params, named):
+    with pytest.raises(funcnn.ArgumentError, match=named):
+        funcnn.models.MODELS[name].sizes(params)
+
+
+@pytest.mark.parametrize("name", ["mlp", *(name for name in CASES if name[:10] == "mlp_linear")])
+def test_the_head_is_the_network_after_its_first_layer(name):
+    case = CASES[name]
+    module = funcnn.models.MODELS[case.model]
+    with numerics("float64"):
+        first = case.x @ case.params["w1"] + case.params.get("b1", 0)
+        prediction = module.head(case.params, first)
+        np.testing.assert_allclose(prediction, module.apply(case.params, case.x), rtol=1e-12)
+    # Beyond h it needs neither the inputs nor the first layer.
+    rest = {
+        letter: np.full_like(value, np.nan) if letter in ("w1", "b1") else value
+        for letter, value in case.params.items()
+    }
+    with numerics("float64"):
+        np.testing.assert_array_equal(module.head(rest, first), prediction)
+
+
+def test_without_hidden_layers_the_head_is_what_it_is_given():
+    h = jnp.array([[-1.0, 2.0]])
+    params = funcnn.models.mlp_linear.init(KEY, in_features=3, hidden=(), out_features=2)
+    assert funcnn.models.mlp_linear.head(params, h) is h
+    model = funcnn.models.make("mlp_linear", in_features=3, hidden=(), out_features=2)
+    assert model.init(KEY).keys() == {"w1", "b1"}
+    assert model.head is funcnn.models.mlp_linear.head
+
+
+def test_public_functions_have_types_that_can_be_read():
+    for module in (funcnn.models, *funcnn.models.MODELS.values(), funcnn.losses):
+        for name in module.__all__:
+            if inspect.isfunction(inspect.unwrap(getattr(module, name))):
+                assert typing.get_type_hints(getattr(module, name))
 
 
 def test_make_gives_the_same_model_again():
@@ -172,3 +270,6 @@ def test_make_gives_the_same_model_again():
     assert first is funcnn.models.make("mlp_linear", in_features=3, hidden=(4, 5), out_features=2)
     assert first is funcnn.models.make("mlp_linear", out_features=2, hidden=(4, 5), in_features=3)
     assert isinstance(first, funcnn.Model)
+    for width in range(1, 300):  # However many others have been made meanwhile.
+        funcnn.models.make("mlp", in_features=width)
+    assert first is funcnn.models.make("mlp_linear", in_features=3, hidden=(4, 5), out_features=2)

@@ -1,8 +1,10 @@
-"""The optimizers: PyTorch's defaults, one update for all numbers, traced numbers."""
+"""The optimizers: PyTorch's defaults, one recipe for all numbers, numbers in the state."""
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +12,8 @@ import numpy as np
 import optax
 import pytest
 
-from funcnn.optimizers import OPTIMIZERS, adam, momentum, rmsprop, sgd
+from funcnn.optimizers import OPTIMIZERS, Optimizer, adam, momentum, rmsprop, sgd
+from funcnn.optimizers.optimizer import NumbersState
 
 TORCH = {"sgd": "SGD", "rmsprop": "RMSprop", "adam": "Adam", "adamw": "AdamW"}
 TORCH_NAMES = {"learning_rate": "lr"}
@@ -29,13 +32,60 @@ def test_the_defaults_are_pytorch_s(name):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_numbers_are_not_in_the_update(name):
+def test_the_numbers_are_in_the_state_and_not_in_the_recipe(name):
     first, second = OPTIMIZERS[name](1e-3), OPTIMIZERS[name](2e-3)
-    assert isinstance(first, optax.GradientTransformation)
-    assert first.update is second.update
+    for optimizer in (first, second):
+        assert isinstance(optimizer, Optimizer)
+        assert isinstance(optimizer, optax.GradientTransformation)
+    assert first.recipe == second.recipe
+    assert hash(first.recipe) == hash(second.recipe)
+    assert OPTIMIZERS[name](1e-3, weight_decay=0.5).numbers["weight_decay"] == 0.5
     params = {"w": jnp.ones(3)}
-    assert float(first.init(params).hyperparams["learning_rate"]) == np.float32(1e-3)
-    assert float(second.init(params).hyperparams["learning_rate"]) == np.float32(2e-3)
+    for optimizer, rate in ((first, 1e-3), (second, 2e-3)):
+        state = optimizer.init(params)
+        assert isinstance(state, NumbersState)
+        assert state.numbers.keys() == optimizer.numbers.keys()
+        assert float(state.numbers["learning_rate"]) == np.float32(rate)
+        assert int(state.step) == 0
+
+
+def test_what_is_compiled_for_differs_where_the_structure_does():
+    recipes = [
+        sgd(0.1).recipe,
+        momentum(0.1).recipe,
+        momentum(0.1, nesterov=True).recipe,
+        sgd(0.1, weight_decay=0.1).recipe,
+        rmsprop(0.1).recipe,
+        rmsprop(0.1, centered=True).recipe,
+        adam(0.1).recipe,
+        sgd(optax.cosine_decay_schedule(0.1, 10)).recipe,
+    ]
+    assert len(set(recipes)) == len(recipes)
+    assert momentum(0.1).recipe == sgd(0.2, momentum=0.5).recipe
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_update_reads_the_numbers_of_the_state(name):
+    params = {"w": jnp.array([1.0, -2.0])}
+    slow, fast = OPTIMIZERS[name](1e-3), OPTIMIZERS[name](2e-3)
+    with jax.numpy_dtype_promotion("standard"):
+        change, after = slow.update(params, fast.init(params), params)
+        expected, _ = fast.update(params, fast.init(params), params)
+    np.testing.assert_array_equal(change["w"], expected["w"])
+    assert int(after.step) == 1
+
+
+def test_an_optimizer_can_be_copied_and_pickled():
+    optimizer = momentum(0.1, weight_decay=0.5, nesterov=True)
+    params = {"w": jnp.ones(2)}
+    for other in (copy.copy(optimizer), copy.deepcopy(optimizer), reread(optimizer)):
+        assert (other.recipe, other.numbers) == (optimizer.recipe, optimizer.numbers)
+        change, _ = other.update(params, other.init(params), params)
+        np.testing.assert_allclose(change["w"], -0.1 * 1.9 * 1.5, rtol=1e-6)
+
+
+def reread(value):
+    return pickle.loads(pickle.dumps(value))
 
 
 def test_what_is_not_used_is_not_carried():

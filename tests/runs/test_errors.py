@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import funcnn
+from funcnn.runs.observers.log import logged_steps
+from funcnn.runs.plan import Plan, make_plan
 
 X, Y = np.ones((8, 3)), np.ones((8, 2))
 CURVE = np.linspace(0, 1, 8), np.linspace(0, 1, 8)
@@ -78,7 +81,7 @@ BAD = {
     "complex": ({"data": (X + 1j, Y)}, "x must hold real numbers, not complex128"),
     "ragged": ({"data": ([[1.0], [1.0, 2.0]], [1.0, 2.0])}, "x is no array"),
     "masked": ({"data": (np.ma.masked_array(X), Y)}, "x is a masked array"),
-    "whole-targets": ({"data": (X, Y.astype(int))}, "y is of int64; sum_squared_error takes"),
+    "whole-targets": ({"data": (X, Y.astype(int))}, "y is of int64; mean_squared_error takes"),
     "classes": (
         {"model": "mlp_linear", "data": (X, Y[:, 0] - 2), "loss": "cross_entropy"},
         "y holds the class -1",
@@ -107,6 +110,12 @@ BAD = {
     "hidden-zero": ({"hidden": 0}, "hidden=0 must be at least 1"),
     "hidden-float": ({"hidden": 10.0}, "hidden=10.0 is not an integer"),
     "hidden-two": ({"hidden": (5, 5)}, "mlp has one hidden layer; model='mlp_linear' takes any"),
+    "outputs-zero": ({"out_features": 0}, "out_features=0 must be at least 1"),
+    "outputs-other": (
+        {"out_features": 3},
+        "the model predicts shape (64, 3) and the target has shape (64, 10)",
+    ),
+    "outputs-nowhere": ({"model": "dynamic", "out_features": 3}, "has no out_features; it has no"),
     "hidden-nowhere": ({"model": "legendre", "hidden": 5}, "has no hidden; it has no sizes to set"),
     "degree-zero": ({"model": "polynomial", "degree": 0}, "degree=0 must be at least 1"),
     "degree-letters": ({"model": "polynomial", "degree": 26}, "degree=26 must be below 26"),
@@ -127,13 +136,44 @@ BAD = {
         {"model": "mlp_linear", "data": (X, np.full(8, 10**9)), "loss": "cross_entropy"},
         "y holds the class 1000000000, above 65535",
     ),
+    "rate-lost": ({"learning_rate": 1e-50}, "learning_rate=1e-50 is 0 in float32"),
+    "beta-lost": (
+        {"optimizer": "adam", "beta1": 1 - 1e-12},
+        "beta1=0.999999999999 is 1.0 in float32; dtype='float64' can tell",
+    ),
+    "experiment": ({"experiment": "sine/num"}, "did you mean 'sine/numpy'?"),
+    "experiment-type": ({"experiment": 3}, "experiment must be a name"),
     # a rate beside an optimizer that has its own
     "rate-twice": ({"optimizer": optax.sgd(0.1), "learning_rate": 0.1}, "has its own"),
     # params
-    "params-tree": ({"params": {"w1": np.ones((1000, 100))}}, "another tree: missing params['w2']"),
-    "params-shape": (
+    "params-missing": (
+        {"params": {"w1": np.ones((1000, 100), "f")}},
+        "params must hold w2; they hold w1",
+    ),
+    "params-tree": (
+        {"params": {"w1": np.ones((1000, 3), "f"), "w2": np.ones((3, 10), "f"), "w3": 1.0}},
+        "another tree: missing none, unknown params['w3']",
+    ),
+    "params-features": (
         {"params": {"w1": np.ones((9, 100), "f"), "w2": np.ones((100, 10), "f")}},
-        "params['w1'] is float32(9, 100); the model has float32(1000, 100)",
+        "x has 1000 features; the params are for 9",
+    ),
+    "params-outputs": (
+        {"params": {"w1": np.ones((1000, 3), "f"), "w2": np.ones((3, 2), "f")}},
+        "the model predicts shape (64, 2) and the target has shape (64, 10)",
+    ),
+    "params-shape": (
+        {"params": {"w1": np.ones((1000, 3), "f"), "w2": np.ones((4, 10), "f")}},
+        "params['w2'] is float32(4, 10); the model has float32(3, 10)",
+    ),
+    "params-axes": (
+        {"params": {"w1": np.ones(3, "f"), "w2": np.ones((3, 10), "f")}},
+        "params['w1'] must have 2 axes; its shape is (3,)",
+    ),
+    "params-kind": ({"params": [1.0]}, "params must be a dict that holds w1"),
+    "params-beside-sizes": (
+        {"params": {"w1": np.ones((1000, 3), "f"), "w2": np.ones((3, 10), "f")}, "hidden": 5},
+        "hidden=5: the params are for hidden=3",
     ),
     "params-dtype": (
         {"params": {"w1": np.ones((1000, 100)), "w2": np.ones((100, 10))}},
@@ -145,7 +185,7 @@ BAD = {
     ),
     # models of one's own
     "own-data": ({"model": model(product), "steps": 5}, "has no data of its own"),
-    "own-steps": ({"model": model(product), "data": (X, Y)}, "steps= is needed"),
+    "own-init-missing": (OWN | {"model": (None, product)}, "the model has no init, and no params"),
     "own-sizes": (OWN | {"hidden": 5}, "the sizes of a model of your own"),
     "own-gradient": (OWN | {"gradient": "manual"}, "this model has no gradient derived by hand"),
     "own-shape": (
@@ -233,35 +273,75 @@ def test_an_update_that_changes_dtypes_or_shapes():
         funcnn.train(model(product), (X, Y), steps=5, optimizer=drifting)
 
 
+BASE = {"model": "mlp", "data": (X, Y), "steps": 3, "hidden": 2}
+OTHER_BASES = {
+    "degree": {"model": "polynomial", "data": CURVE, "steps": 3},
+    "momentum": BASE | {"optimizer": "momentum"},
+}
+
+# Of each argument a value that is accepted: where all is refused, a test of refusals cannot fail.
+SENSIBLE = {
+    "model": "mlp_linear",
+    "data": (X + 1, Y),
+    "experiment": "two-layer/optim",
+    "target": None,
+    "params": {"w1": np.ones((3, 2), "f"), "w2": np.ones((2, 2), "f")},
+    "state": None,
+    "hidden": 4,
+    "out_features": 2,
+    "degree": 4,
+    "loss": "sum_squared_error",
+    "optimizer": "sgd",
+    "learning_rate": 0.5,
+    "gradient": "autodiff",
+    "form": "auto",
+    "steps": 2**31 - 1,
+    "batch_size": 8,
+    "dtype": "float64",
+    "seed": 2**64 - 1,
+    "weight_decay": 0.5,
+    "momentum": 0.5,
+}
+
 anything = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5),
     st.lists(st.integers(), max_size=3), st.complex_numbers(), st.binary(max_size=3),
+    st.integers(0, 12), st.floats(0, 1), st.tuples(st.integers(0, 5)),
+    st.dictionaries(st.sampled_from(["w1", "w2"]), st.integers(0, 3), max_size=2),
 )  # fmt: skip
 
 
-@given(st.sampled_from(["steps", "learning_rate", "hidden", "batch_size", "seed", "dtype", "loss",
-                        "optimizer", "gradient", "data", "params", "model", "log_every"]),
-       anything)  # fmt: skip
-def test_whatever_comes_is_accepted_or_refused_clearly(argument, value):
-    # Plans are made, not run: what is accepted here would train.
-    from funcnn.plans import make_plan
-    from funcnn.reporting import logged_steps
+def planned(argument, value):
+    """The plan with that value; it is not run: what is accepted here would train."""
+    return make_plan(**OTHER_BASES.get(argument, BASE) | {argument: value})
 
-    defaults = {
-        "model": "mlp", "data": (X, Y), "target": None, "params": None, "loss": None,
-        "optimizer": None, "learning_rate": None, "gradient": "autodiff", "steps": 3,
-        "batch_size": None, "dtype": "float32", "seed": 0, "hyperparameters": {},
-    }  # fmt: skip
-    sizes = {"hidden": 2, "degree": None}
+
+def test_the_arguments_of_a_plan_are_those_that_are_tried():
+    parameters = inspect.signature(make_plan).parameters.values()
+    named = {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
+    assert named == SENSIBLE.keys() - {"weight_decay", "momentum"}
+
+
+@pytest.mark.parametrize("argument", SENSIBLE)
+def test_what_is_sensible_is_planned(argument):
+    assert isinstance(planned(argument, SENSIBLE[argument]), Plan)
+
+
+@settings(max_examples=300)
+@example("hidden", 10**6)
+@example("hidden", 2**62)
+@example("out_features", 2**40)
+@example("batch_size", 2**70)
+@example("learning_rate", 5e-324)
+@example("dtype", "01")
+@example("dtype", "0:")
+@given(st.sampled_from([*SENSIBLE, "log_every"]), anything)
+def test_whatever_comes_is_accepted_or_refused_clearly(argument, value):
     with contextlib.suppress(funcnn.ArgumentError):
         if argument == "log_every":
-            logged_steps(value, 10)
-        elif argument == "hidden":
-            if isinstance(value, int) and value > 10**6:
-                return  # Sensible, but too large for the machine.
-            make_plan(**defaults, sizes=sizes | {"hidden": value})
+            assert isinstance(logged_steps(value, 10), range)
         else:
-            make_plan(**defaults | {argument: value}, sizes=sizes)
+            assert isinstance(planned(argument, value), Plan)
 
 
 @given(st.lists(st.floats(width=32), min_size=2, max_size=6))

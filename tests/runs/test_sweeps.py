@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import os
-import signal
 import sys
-import threading
 
 import jax
 import jax.numpy as jnp
@@ -16,24 +13,36 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
-from helpers import CASES
+from helpers import CASES, Cut
 
 import funcnn
-from funcnn import chunks
-from funcnn.hyperparameters import without_numbers
+from funcnn.core.precision import numerics
+from funcnn.loop.programs import programs
 from funcnn.optimizers import OPTIMIZERS
-from funcnn.plans import make_plan
-from funcnn.shapes import memory_of
-from funcnn.sweeps import groups, members
+from funcnn.optimizers.schedules import cosine_annealing_lr
+from funcnn.runs.plan import make_plan
+from funcnn.runs.shapes import memory_of, structs
+from funcnn.runs.start import starting_state
+from funcnn.runs.sweeps import groups, members
 
 mpl.use("Agg")
 
-LINE = {"model": "polynomial", "degree": 1, "steps": 40}
+LINE = {
+    "model": "polynomial",
+    "degree": 1,
+    "loss": "sum_squared_error",
+    "optimizer": "sgd",
+    "steps": 40,
+}
 
 # Model, what is swept, what is fixed.
 SWEPT = {
-    "sgd": ("polynomial", {"seed": [0, 3], "learning_rate": [1e-5, 2e-5]}, {}),
-    "sgd-manual": ("mlp", {"seed": range(3), "learning_rate": [1e-5]}, {"gradient": "manual"}),
+    "sgd": ("polynomial", {"seed": [0, 3], "learning_rate": [1e-5, 2e-5]}, {"optimizer": "sgd"}),
+    "sgd-manual": (
+        "mlp",
+        {"seed": range(3), "learning_rate": [1e-5]},
+        {"optimizer": "sgd", "gradient": "manual"},
+    ),
     "momentum": (
         "mlp",
         {"momentum": [0.0, 0.5, 0.9], "weight_decay": [0, 0.1, 0.2]},
@@ -54,22 +63,40 @@ SWEPT = {
         {"weight_decay": [0, 0.01], "learning_rate": np.array([1e-3, 1e-4])},
         {"optimizer": "adamw"},
     ),
-    "drawing": ("dynamic", {"seed": [0, 2**40, 7]}, {"momentum": 0.5}),
-    "batches": ("mlp", {"seed": range(4)}, {"batch_size": 3, "learning_rate": 1e-5}),
+    "drawing": (
+        "dynamic",
+        {"seed": [0, 2**40, 7]},
+        {"optimizer": "momentum", "momentum": 0.5, "learning_rate": 1e-8},
+    ),
+    "batches": (
+        "mlp",
+        {"seed": range(4)},
+        {"optimizer": "sgd", "batch_size": 3, "learning_rate": 1e-5},
+    ),
     "schedule": (
         "polynomial",
         {"seed": [0, 1]},
+        {"optimizer": "adam", "learning_rate": cosine_annealing_lr(1e-2, 30)},
+    ),
+    "schedule-of-optax": (
+        "polynomial",
+        {"weight_decay": [0.0, 0.1]},
         {"optimizer": "adam", "learning_rate": optax.cosine_decay_schedule(1e-2, 30)},
     ),
     "gram": (
         "mlp",
-        {"seed": [0, 5], "learning_rate": [1e-5, 2e-5], "momentum": [0.5]},
+        {"seed": [0, 5], "learning_rate": [1e-5, 2e-5], "momentum": [0.5], "weight_decay": [0.1]},
         {"optimizer": "momentum", "form": "gram"},
+    ),
+    "gram-batches": (
+        "mlp_linear",
+        {"seed": [0, 5], "momentum": [0.5, 0.0]},
+        {"optimizer": "momentum", "learning_rate": 1e-3, "batch_size": 5, "form": "gram"},
     ),
     "gram-linear": (
         "polynomial_linear",
         {"seed": range(3), "learning_rate": [1e-3]},
-        {"optimizer": "adam", "form": "auto"},
+        {"optimizer": "adam", "form": "gram"},
     ),
     "optax": ("polynomial", {"seed": [0, 1]}, {"optimizer": optax.adam(1e-2)}),
 }
@@ -85,6 +112,7 @@ def test_each_member_is_its_own_run(name):
     model, swept, fixed = SWEPT[name]
     case = CASES[model]
     shared = {"model": model, "data": (case.x, case.y), "steps": 30, "dtype": "float64"}
+    shared |= {"loss": "sum_squared_error"}
     mode = fixed.get("mode", "product")
     result = funcnn.sweep(**shared | case.sizes | fixed, **swept)
     shared |= case.sizes | {name: fixed[name] for name in fixed.keys() - {"mode"}}
@@ -141,9 +169,8 @@ def test_what_can_be_swept_is_what_the_optimizers_keep_in_their_state():
     kept = set()
     for make in OPTIMIZERS.values():
         names = set(inspect.signature(make).parameters) & set(members.NUMBERS)
-        kept |= set(funcnn.optimizers.adam(1e-3).init({"a": jnp.ones(())}).hyperparams)
         state = make(**dict.fromkeys(names, 0.5)).init({"a": jnp.ones(())})
-        assert set(state.hyperparams) == names
+        assert set(state.numbers) == names
         kept |= names
     assert kept == set(members.NUMBERS)
 
@@ -195,7 +222,8 @@ def test_as_many_programs_for_many_members_as_for_few(compiles):
         with compiles() as compiled:
             funcnn.sweep(model, (X, Y), seed=range(count), group=count, steps=20, optimizer="sgd")
         found.append(len(compiled))
-    assert found[0] == found[1] <= 4
+    # It draws, starts, enters, goes and leaves.
+    assert found[0] == found[1] <= 5
 
 
 def test_the_last_group_compiles_nothing_of_its_own(compiles):
@@ -241,36 +269,45 @@ def test_groups_are_of_a_size_that_fits_the_memory(monkeypatch):
 
 def test_groups_that_are_done_leave_the_device(line, monkeypatch):
     alive = []
-    chunks_of = groups.chunks
 
-    def recorded(*arguments):
-        for chunk in chunks_of(*arguments):
-            if chunk.first == 0:
-                alive.append(len(jax.live_arrays()))
-            yield chunk
+    class Counting(Cut):  # One is made for each group.
+        def __init__(self, paces, sizes):
+            del paces, sizes
+            super().__init__(10)
+            alive.append(len(jax.live_arrays()))
 
-    monkeypatch.setattr(groups, "chunks", recorded)
+    monkeypatch.setattr("funcnn.runs.run.ClockPace", Counting)
     funcnn.sweep(data=line, seed=range(20), group=2, **LINE)
     assert len(alive) == 10
     assert alive[-1] == alive[2]
 
 
 @pytest.mark.parametrize(
-    ("name", "batch_size"), [("mlp", None), ("mlp_linear-deep", 4), ("polynomial", None)]
+    ("name", "options"),
+    [
+        ("mlp", {"optimizer": "adam"}),
+        ("mlp_linear-deep", {"optimizer": "adam", "batch_size": 4}),
+        ("polynomial", {"optimizer": "adam"}),
+        ("polynomial", {"optimizer": "adam", "form": "gram"}),
+        ("mlp", {"optimizer": "momentum", "form": "gram"}),
+    ],
 )
-def test_what_a_member_is_said_to_take_is_no_less_than_what_it_takes(name, batch_size):
+def test_what_a_member_is_said_to_take_is_no_less_than_what_it_takes(name, options):
     case, many = CASES[name], 64
-    plan = make_plan(
-        case.model, (case.x, case.y), optimizer="adam", batch_size=batch_size, **case.sizes
-    )
-    x, y = (jax.ShapeDtypeStruct(array.shape, array.dtype) for array in plan.data)
-    said = memory_of(plan.model, without_numbers(plan.optimizer), plan.update, x, y, plan.dtype)
-    states = groups.first_states(plan, [{"seed": seed} for seed in range(many)])
-    program = groups.loop_of(plan.update, 1).lower(states, plan.data, np.int32(1)).compile()
+    plan = make_plan(case.model, (case.x, case.y), **options, **case.sizes)
+    x, y = plan.data
+    said = memory_of(plan.problem, plan.form, plan.shapes, *structs(plan.data), plan.dtype)
+    with numerics(plan.dtype):
+        made = programs(plan.problem, plan.form, 1, True)
+        state = starting_state(plan, made, [{"seed": seed} for seed in range(many)])
+        kept = made.enter(state, plan.data)
+        program = made.segment.lower(kept, np.int32(1)).compile()
     facts = program.memory_analysis()
     taken = facts.temp_size_in_bytes + facts.output_size_in_bytes + facts.argument_size_in_bytes
-    assert taken <= many * said + x.size * 8 + y.size * 8
-    assert many * said < 30 * taken
+    shared = sum(leaf.nbytes for leaf in jax.tree.leaves(kept.data))
+    assert taken <= many * said + 2 * (x.nbytes + y.nbytes) + shared
+    if plan.form.name == "direct":  # What a form makes of the data is counted for each member.
+        assert many * said < 30 * taken
 
 
 # Divergence.
@@ -291,12 +328,13 @@ POINT = np.ones((1, 1)), np.zeros((1, 1))
 
 def doubled(run, start=2.0**30, **arguments):
     first = {"w": np.full((1, 1), start, np.float32)}
-    return run(DOUBLING, POINT, params=first, optimizer="sgd", **{"steps": 100} | arguments)
+    arguments = {"steps": 100, "loss": "sum_squared_error"} | arguments
+    return run(DOUBLING, POINT, params=first, optimizer="sgd", **arguments)
 
 
-@pytest.mark.parametrize("seconds", [0.0, 1e-3, 1e9])
-def test_members_that_diverge_are_marked_and_keep_their_last_finite_state(seconds, monkeypatch):
-    monkeypatch.setattr(chunks, "CHUNK_SECONDS", seconds)
+@pytest.mark.parametrize("length", [1, 7, 10**9])
+def test_members_that_diverge_are_marked_and_keep_their_last_finite_state(length, monkeypatch):
+    monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(length))
     rates = [0.1, 1.5, 1.25, 2.5, 1.5, 0.9]
     result = doubled(funcnn.sweep, learning_rate=rates)
     assert (result.diverged < 0).tolist() == [True, False, False, False, False, True]
@@ -343,17 +381,10 @@ def test_divergence_at_the_first_step_and_after_the_last():
 
 
 def test_where_every_member_diverges_none_is_best_and_no_step_is_wasted(monkeypatch):
-    calls = []
-    chunks_of = groups.chunks
-
-    def counted(*arguments):
-        for chunk in chunks_of(*arguments):
-            calls.append(chunk.first)
-            assert len(calls) < 10**3
-            yield chunk
-
-    monkeypatch.setattr(groups, "chunks", counted)
-    result = doubled(funcnn.sweep, learning_rate=[1.5, 2.5], steps=2**30, log_every=2**20)
+    pace = Cut(20)
+    monkeypatch.setattr("funcnn.runs.run.ClockPace", pace)
+    result = doubled(funcnn.sweep, learning_rate=[1.5, 2.5], steps=2**30, keep_every=2**20)
+    assert pace.segments == 1 + result.diverged.max() // 20
     assert result.losses.shape == (2, 2**10 + 1)
     assert np.isnan(result.losses[:, 1:]).all()
     assert len(result.ranking) == 0
@@ -373,13 +404,13 @@ def test_a_group_that_diverges_leaves_the_others_their_steps():
 # What is kept, and what is given back.
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.05])
-@pytest.mark.parametrize("log_every", [1, 7, 13, 39, 40, 1000])
-def test_losses_can_be_thinned(log_every, seconds, line, monkeypatch):
-    monkeypatch.setattr(chunks, "CHUNK_SECONDS", seconds)
+@pytest.mark.parametrize("length", [1, 5, 100])
+@pytest.mark.parametrize("keep_every", [1, 7, 13, 39, 40, 1000])
+def test_losses_can_be_thinned(keep_every, length, line, monkeypatch):
+    monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(length))
     whole = funcnn.sweep(data=line, seed=range(3), **LINE)
-    thin = funcnn.sweep(data=line, seed=range(3), log_every=log_every, **LINE)
-    steps = sorted({*range(0, 40, log_every), 39})
+    thin = funcnn.sweep(data=line, seed=range(3), keep_every=keep_every, **LINE)
+    steps = sorted({*range(0, 40, keep_every), 39})
     assert thin.logged_steps.tolist() == steps
     np.testing.assert_array_equal(thin.losses, whole.losses[:, steps])
     one = thin.result(1)
@@ -484,7 +515,9 @@ BAD = {
         "16777216 members are more than a sweep takes",
     ),
     "group": ({"seed": [1], "group": 0}, "group=0 must be at least 1"),
-    "log-every": ({"seed": [1], "log_every": 0}, "log_every=0 must be at least 1"),
+    "keep-every": ({"seed": [1], "keep_every": 0}, "keep_every=0 must be at least 1"),
+    "log-every": ({"seed": [1], "log_every": 5}, "sweep takes no log_every; did you mean keep_"),
+    "state": ({"seed": [1], "state": 3}, "sweep takes no state. Each member of a sweep starts"),
     "progress": ({"seed": [1], "progress": "yes"}, "progress='yes' must be True or False"),
     "unknown": ({"sead": [1]}, "sweep takes no sead; did you mean seed?"),
     "of-another": ({"optimizer": "sgd", "beta1": [0.5]}, "sgd takes no beta1"),
@@ -523,55 +556,44 @@ def test_what_is_not_swept_is_what_train_takes():
 # While it runs.
 
 
-def interrupted_after(seconds, **arguments):
-    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+def interrupted(**arguments):
     with pytest.raises(KeyboardInterrupt) as caught:
         funcnn.sweep(**arguments)
     assert isinstance(caught.value, funcnn.TrainingInterrupted)
     return caught.value
 
 
-@pytest.mark.parametrize("log_every", [1, 1000])
-def test_ctrl_c_keeps_the_finished_steps_of_the_first_group(log_every, line):
-    shared = {"data": line, "seed": range(4), "log_every": log_every, "group": 2}
-    # Compiled before, so that the signal meets the steps, which would take hours.
-    funcnn.sweep(**LINE | shared)
-    error = interrupted_after(1.0, **LINE | shared | {"steps": 2**31 - 1})
+@pytest.mark.parametrize("keep_every", [1, 7])
+def test_ctrl_c_keeps_the_finished_steps_of_the_first_group(keep_every, line, monkeypatch):
+    shared = {"data": line, "seed": range(4), "keep_every": keep_every, "group": 2}
+    monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(5, interrupted=[3]))
+    error = interrupted(**LINE | shared | {"steps": 2**31 - 1})
     result = error.result
     assert [member["seed"] for member in result.settings] == [0, 1]
-    steps = int(result.state.step[0])
-    assert result.logged_steps[-1] == steps - 1 > 0
+    assert result.state.step.tolist() == [15, 15]
+    assert result.logged_steps.tolist() == sorted({*range(0, 15, keep_every), 14})
     assert result.losses.shape == (2, len(result.logged_steps))
-    assert np.isfinite(result.losses).all()
     assert "2 members" in str(error)
-    whole = funcnn.sweep(**LINE | shared | {"steps": steps})
+    monkeypatch.undo()
+    whole = funcnn.sweep(**LINE | shared | {"steps": 15})
     np.testing.assert_array_equal(whole.losses[:2], result.losses)
     np.testing.assert_array_equal(whole.params["a"][:2], result.params["a"])
 
 
-def test_ctrl_c_keeps_the_members_of_finished_groups(line, monkeypatch):
-    shared = {"data": line, "group": 1, "log_every": 10**6, "steps": 50}
-    funcnn.sweep(**LINE | shared, seed=range(2))
-    begun = itertools.count(1)
-
-    class InterruptedInTheThird(groups.Tally):
-        def __init__(self, *arguments):
-            super().__init__(*arguments)
-            if next(begun) == 3:
-                os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(groups, "Tally", InterruptedInTheThird)
-    with pytest.raises(funcnn.TrainingInterrupted) as caught:
-        funcnn.sweep(**LINE | shared, seed=range(9))
-    result = caught.value.result
-    count = len(result.settings)
-    assert count in (2, 3)
-    assert len(result.losses) == len(result.params["a"]) == len(result.diverged) == count
-    assert (result.state.step == 50).all()
+# Each of the nine members is a group of two segments.
+@pytest.mark.parametrize(("segment", "finished"), [(2, 1), (5, 2), (6, 3), (18, 9)])
+def test_ctrl_c_keeps_the_members_of_finished_groups(segment, finished, line, monkeypatch):
+    shared = {"data": line, "group": 1, "keep_every": 10**6}
+    monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(20, interrupted=[segment]))
+    result = interrupted(**LINE | shared, seed=range(9)).result
+    assert [member["seed"] for member in result.settings] == list(range(finished))
+    assert len(result.losses) == len(result.params["a"]) == len(result.diverged) == finished
+    assert (result.state.step == 40).all()
+    assert np.isfinite(result.losses).all()
 
 
 def test_the_bar_counts_the_steps_of_all_groups(line, capsys, monkeypatch):
-    monkeypatch.setattr("funcnn.reporting.BAR_DELAY", 0)
+    monkeypatch.setattr("funcnn.runs.observers.bar.DELAY", 0)
     funcnn.sweep(data=line, seed=range(4), group=2, progress=True, **LINE)
     shown = capsys.readouterr()
     assert "/80 [" in shown.err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import signal
 import threading
@@ -12,11 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from helpers import Cut
 
 import funcnn
-from funcnn import chunks
+from funcnn.runs.observers import Observer
+from funcnn.runs.plan import make_plan
+from funcnn.runs.run import LONGEST_SEGMENT, run
 
-LINE = {"model": "polynomial", "degree": 1, "learning_rate": 1e-2}
+LINE = {
+    "model": "polynomial",
+    "degree": 1,
+    "loss": "sum_squared_error",
+    "optimizer": "sgd",
+    "learning_rate": 1e-2,
+}
 
 
 def traced(counts):
@@ -61,14 +69,15 @@ def test_weakly_typed_initial_values_trace_once_too(line):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", funcnn.models.MODELS)
 def test_other_numbers_compile_nothing_again(name, dtype, compiles):
-    shared = {"optimizer": "momentum", "learning_rate": 1e-8, "momentum": 0.5, "dtype": dtype}
+    shared = {"optimizer": "momentum", "learning_rate": 1e-6, "momentum": 0.5, "dtype": dtype}
+    shared |= {"loss": "sum_squared_error"} | ({"learning_rate": 1e-8} if name == "dynamic" else {})
     first = funcnn.train(name, steps=20, **shared)
     x, y = funcnn.experiments.OF_MODEL[name].data()
     with compiles() as compiled:
         funcnn.train(name, steps=20, **shared)
         funcnn.train(name, steps=37, **shared)
         funcnn.train(name, steps=20, seed=2**40, **shared)
-        funcnn.train(name, steps=20, **shared | {"learning_rate": 1e-9, "momentum": 0.7})
+        funcnn.train(name, steps=20, **shared | {"learning_rate": 1e-8, "momentum": 0.7})
         funcnn.train(name, (x + 0.1, y - 0.1), steps=20, **shared)
         funcnn.train(name, params=first.params, steps=20, **shared)
     assert compiled == []
@@ -86,21 +95,87 @@ def test_the_same_call_gives_the_same_bits(batch_size):
     assert (other.losses != runs[0].losses).any()
 
 
-def test_chunks_do_not_show_in_the_result(monkeypatch):
-    whole = funcnn.train("dynamic", steps=300)
-    monkeypatch.setattr(chunks, "CHUNK_SECONDS", 0.0)
-    by_single_steps = funcnn.train("dynamic", steps=300)
-    np.testing.assert_array_equal(whole.losses, by_single_steps.losses)
-    np.testing.assert_array_equal(whole.params["e"], by_single_steps.params["e"])
-
-
-def test_more_steps_than_a_chunk_holds(line, monkeypatch):
-    monkeypatch.setattr(chunks, "CHUNK_SECONDS", 1e9)
-    steps = chunks.LONGEST_CHUNK + 123
+def test_more_steps_than_a_segment_holds(line):
+    steps = LONGEST_SEGMENT + 123
     result = funcnn.train(data=line, steps=steps, **LINE)
     assert result.losses.shape == (steps,)
     assert np.isfinite(result.losses).all()
     assert int(result.state.step) == steps
+
+
+# What is not said.
+
+
+def test_on_data_of_one_s_own_the_defaults_are_a_library_s(line):
+    result = funcnn.train("polynomial", line)
+    said = funcnn.train(
+        "polynomial", line, loss="mean_squared_error", optimizer="adam", learning_rate=1e-3,
+        gradient="autodiff", form="direct", steps=1000, dtype="float32", seed=0,
+    )  # fmt: skip
+    assert result.losses.shape == (1000,)
+    np.testing.assert_array_equal(result.losses, said.losses)
+    # Another optimizer has its own rate, not the tutorial's.
+    sgd = funcnn.train("mlp", (X, Y), hidden=3, optimizer="sgd", steps=3)
+    assert float(sgd.state.optimizer_state.numbers["learning_rate"]) == np.float32(1e-3)
+
+
+def test_without_data_they_are_the_experiment_s():
+    record = funcnn.experiments.OF_MODEL["polynomial"]
+    result = funcnn.train("polynomial")
+    said = funcnn.train(
+        "polynomial", record.data(), loss=record.loss, optimizer=record.optimizer,
+        learning_rate=record.learning_rate, steps=record.steps,
+    )  # fmt: skip
+    np.testing.assert_array_equal(result.losses, said.losses)
+    # Named, they are the experiment's on other data too.
+    x, y = record.data()
+    named = funcnn.train(experiment=record.name, data=(x[:50], y[:50]), steps=5)
+    alike = funcnn.train(
+        "polynomial", (x[:50], y[:50]), loss=record.loss, optimizer=record.optimizer,
+        learning_rate=record.learning_rate, steps=5,
+    )  # fmt: skip
+    np.testing.assert_array_equal(named.losses, alike.losses)
+
+
+@pytest.mark.parametrize(
+    ("model", "shapes"),
+    [
+        ("mlp", {"w1": (3, 7), "w2": (7, 2)}),
+        ("mlp_linear", {"w1": (3, 4), "b1": (4,), "w2": (4, 5), "b2": (5,), "w3": (5, 2),
+                        "b3": (2,)}),
+        ("mlp_linear", {"w1": (3, 2), "b1": (2,)}),
+        ("polynomial", dict.fromkeys("abcdefg", ())),
+        ("polynomial_linear", {"w": (5, 1), "b": (1,)}),
+    ],
+)  # fmt: skip
+def test_params_say_the_sizes(model, shapes, line):
+    params = {name: np.full(shape, 0.1, np.float32) for name, shape in shapes.items()}
+    data = (X, Y) if "mlp" in model else line
+    result = funcnn.train(model, data, params=params, steps=2)
+    assert {name: value.shape for name, value in result.params.items()} == shapes
+
+
+def test_classes_for_a_loss_of_one_s_own_stay_as_they_are_and_say_the_outputs():
+    seen = set()
+
+    def entropy(prediction, target):
+        seen.add((target.shape, str(target.dtype)))
+        chosen = jnp.take_along_axis(jax.nn.log_softmax(prediction), target[:, None], axis=1)
+        return -chosen.mean()
+
+    classes = np.arange(20) % 4
+    options = {"hidden": 3, "steps": 30, "seed": 1}
+    result = funcnn.train("mlp_linear", (X, classes), loss=entropy, **options)
+    assert seen == {((20,), "int32")}
+    assert result.params["w2"].shape == (3, 4)
+    assert result.predict(X).shape == (20, 4)
+    own = funcnn.train("mlp_linear", (X, classes), loss="cross_entropy", **options)
+    np.testing.assert_allclose(result.losses, own.losses, rtol=1e-5)
+    wider = funcnn.train("mlp_linear", (X, classes), loss=entropy, out_features=6, **options)
+    assert wider.params["w2"].shape == (3, 6)
+
+
+# Where it starts and what it gives.
 
 
 def test_the_seed_gives_jax_s_own_initial_values():
@@ -145,11 +220,42 @@ def test_the_user_s_arrays_stay_the_user_s(line):
     np.testing.assert_array_equal(result.losses, again.losses)
 
 
-def test_started_from_the_end_of_another_run(line):
+def test_started_from_the_params_of_another_run(line):
     whole = funcnn.train(data=line, steps=60, **LINE)
     half = funcnn.train(data=line, steps=30, **LINE)
     rest = funcnn.train(data=line, params=half.params, steps=30, **LINE)
     np.testing.assert_array_equal(np.concatenate([half.losses, rest.losses]), whole.losses)
+    assert int(rest.state.step) == 30
+
+
+@pytest.mark.parametrize("form", ["direct", "gram"])
+def test_params_are_numpy_s_and_the_state_is_jax_s(form):
+    options = {"hidden": 3, "optimizer": "sgd", "form": form, "steps": 5}
+    result = funcnn.train("mlp", (X, Y), **options)
+    assert {type(leaf) for leaf in jax.tree.leaves(result.params)} == {np.ndarray}
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(result.state))
+    jax.tree.map(np.testing.assert_array_equal, result.params, result.state.params)
+    # To change the ones changes neither the state nor what follows from it.
+    expected = funcnn.train("mlp", (X, Y), state=result.state, **options)
+    result.params["w1"] += 1
+    again = funcnn.train("mlp", (X, Y), state=result.state, **options)
+    np.testing.assert_array_equal(again.losses, expected.losses)
+
+
+@pytest.mark.parametrize("form", ["direct", "gram"])
+def test_a_state_is_what_it_holds_whoever_has_changed_it(form):
+    options = {"hidden": 3, "optimizer": "momentum", "learning_rate": 1e-2, "steps": 9}
+    state = funcnn.train("mlp", (X, Y), form=form, **options).state
+    start = jax.tree.map(np.asarray, state.params)
+    # At rest again: as a run from the same params.
+    still = state.optimizer_state._replace(
+        inner=jax.tree.map(jnp.zeros_like, state.optimizer_state.inner)
+    )
+    rest = funcnn.train(
+        "mlp", (X, Y), form=form, state=state._replace(optimizer_state=still), **options
+    )
+    anew = funcnn.train("mlp", (X, Y), form=form, params=start, **options)
+    np.testing.assert_allclose(rest.losses, anew.losses, rtol=1e-5)
 
 
 def test_losses_stand_before_their_update(line):
@@ -161,7 +267,7 @@ def test_losses_stand_before_their_update(line):
 @pytest.mark.parametrize("start", range(0, 60, 7))
 def test_divergence_names_the_step_and_keeps_the_last_finite_state(start, monkeypatch):
     # The loss overflows float32 after a number of steps that the start decides.
-    monkeypatch.setattr(chunks, "CHUNK_SECONDS", 1e-3)
+    monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(7))
     x, y = np.ones((1, 1)), np.zeros((1, 1))
 
     def apply(params, x):
@@ -189,61 +295,159 @@ def test_divergence_at_the_first_step_and_after_the_last():
     x, y = np.ones(1), np.zeros(1)
     huge = {"a": 1e30, "b": 0.0}
     with pytest.raises(funcnn.DivergenceError) as caught:
-        funcnn.train("polynomial", (x, y), degree=1, params=huge, steps=5, learning_rate=1e-3)
+        funcnn.train("polynomial", (x, y), degree=1, params=huge, steps=5, optimizer="sgd")
     assert (caught.value.step, int(caught.value.state.step)) == (0, 0)
     assert float(caught.value.state.params["a"]) == np.float32(1e30)
     # A finite loss, but an update that leaves no finite params.
     large = {"a": 1e15, "b": 0.0}
     with pytest.raises(funcnn.DivergenceError) as caught:
-        funcnn.train("polynomial", (x, y), degree=1, params=large, steps=1, learning_rate=1e30)
+        funcnn.train("polynomial", (x, y), degree=1, params=large, steps=1, optimizer="sgd",
+                     learning_rate=1e30)  # fmt: skip
     assert (caught.value.step, int(caught.value.state.step)) == (1, 0)
     assert len(caught.value.losses) == 1
 
 
-def test_ctrl_c_keeps_the_finished_steps(line):
-    # Compiled before, so that the signal meets the steps, which would take hours.
-    funcnn.train(data=line, steps=1, **LINE)
-    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+@pytest.mark.parametrize("form", ["direct", "gram"])
+def test_a_run_goes_on_from_where_it_diverged(form):
+    options = {"hidden": 4, "optimizer": "sgd", "form": form}
+    with pytest.raises(funcnn.DivergenceError) as caught:
+        funcnn.train("mlp", (X, Y), learning_rate=10.0, steps=100, **options)
+    state = caught.value.state
+    # The params are large, and only a rate as small holds them.
+    rest = funcnn.train("mlp", (X, Y), state=state, learning_rate=1e-30, steps=2, **options)
+    assert np.isfinite(rest.losses).all()
+    assert rest.losses[0] == pytest.approx(caught.value.losses[int(state.step)], rel=1e-4)
+
+
+# Ctrl-C.
+
+
+def interrupted(**arguments):
     with pytest.raises(KeyboardInterrupt) as caught:
-        funcnn.train(data=line, steps=2**31 - 1, **LINE)
-    error = caught.value
-    assert isinstance(error, funcnn.TrainingInterrupted)
-    result = error.result
-    assert 0 < len(result.losses) == int(result.state.step)
-    whole = funcnn.train(data=line, steps=len(result.losses), **LINE)
+        funcnn.train(**arguments)
+    assert isinstance(caught.value, funcnn.TrainingInterrupted)
+    return caught.value.result
+
+
+@pytest.mark.parametrize("form", ["direct", "gram"])
+def test_ctrl_c_keeps_the_finished_steps(form, line, monkeypatch):
+    options = {"data": line, "form": form, **LINE}
+    monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(5, interrupted=[3]))
+    result = interrupted(steps=2**31 - 1, **options)
+    assert len(result.losses) == int(result.state.step) == 15
+    monkeypatch.undo()
+    whole = funcnn.train(steps=15, **options)
     np.testing.assert_array_equal(whole.losses, result.losses)
     np.testing.assert_array_equal(whole.params["a"], result.params["a"])
+    rest = funcnn.train(steps=5, state=result.state, **options)
+    np.testing.assert_array_equal(rest.losses, funcnn.train(steps=20, **options).losses[15:])
+
+
+@pytest.mark.parametrize(("at", "made"), [(1, 5), (2, 7)])
+def test_ctrl_c_in_the_first_segment_and_in_the_last(at, made, line, monkeypatch):
+    monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(5, interrupted=[at]))
+    assert len(interrupted(data=line, steps=7, **LINE).losses) == made
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_is_not_held_back(line, monkeypatch):
+    class Twice(Cut):
+        def length(self):
+            signal.raise_signal(signal.SIGINT)
+            return super().length()
+
+    monkeypatch.setattr("funcnn.runs.run.ClockPace", Twice(5, interrupted=[1]))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        funcnn.train(data=line, steps=7, **LINE)
+    assert not isinstance(caught.value, funcnn.TrainingInterrupted)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_user_s_own_handler_of_ctrl_c_stays(line, monkeypatch):
+    seen = []
+
+    def handler(*_):
+        seen.append(1)
+
+    previous = signal.signal(signal.SIGINT, handler)
+    try:
+        monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(5, interrupted=[2]))
+        result = funcnn.train(data=line, steps=30, **LINE)
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert seen == [1]
+    assert len(result.losses) == 30
+    funcnn.train(data=line, steps=10, **LINE)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# What looks at a run.
+
+
+class Recorder(Observer):
+    """Remembers what it sees, and asks for some steps."""
+
+    def __init__(self, *wanted, stop=None):
+        self.wanted, self.stop = wanted, stop
+        self.ends, self.views, self.losses = [], [], []
+
+    def next_step(self, step):
+        return next((wanted for wanted in self.wanted if wanted > step), None)
+
+    def see(self, segment):
+        self.ends.append(segment.end)
+        self.losses.append(segment.losses)
+        self.views.append(jax.tree.map(np.asarray, segment.view().params))
+        return segment.end == self.stop
+
+
+@pytest.mark.parametrize("form", ["direct", "gram"])
+def test_an_observer_sees_the_run_as_it_would_end_there(form):
+    options = {"hidden": 3, "optimizer": "momentum", "form": form, "learning_rate": 1e-2}
+    seen, also = Recorder(3, 4, 25), Recorder(11)
+    outcome = run(make_plan("mlp", (X, Y), steps=30, **options), observers=[seen, also],
+                  pace=Cut(10))  # fmt: skip
+    assert seen.ends == also.ends == [3, 4, 11, 21, 25, 30]
+    assert outcome.steps == 30
+    whole = funcnn.train("mlp", (X, Y), steps=30, **options)
+    np.testing.assert_array_equal(np.concatenate(seen.losses, axis=1)[0], whole.losses)
+    for end, params in zip(seen.ends, seen.views, strict=True):
+        shorter = funcnn.train("mlp", (X, Y), steps=end, **options)
+        jax.tree.map(np.testing.assert_array_equal, params, shorter.params)
+
+
+def test_an_observer_stops_a_run_and_the_others_see_its_last_segment(line):
+    stopping, last = Recorder(8, stop=8), Recorder()
+    plan = make_plan(data=line, steps=100, **LINE)
+    outcome = run(plan, observers=[stopping, last], pace=Cut(6))
+    assert stopping.ends == last.ends == [6, 8]
+    assert outcome.steps == int(outcome.state.step) == 8
 
 
 def test_divergence_logs_every_finite_loss(capsys):
     with pytest.raises(funcnn.DivergenceError) as caught:
         funcnn.train("mlp", learning_rate=1e-5, log_every=1)
-    shown = capsys.readouterr().out.splitlines()
+    heading, *shown = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["step", "loss"]
     assert len(shown) == caught.value.step == len(caught.value.losses) > 2
+    assert [int(row.split()[0]) for row in shown] == list(range(caught.value.step))
 
 
-def test_the_user_s_own_handler_of_ctrl_c_stays(line):
-    seen = []
-    previous = signal.signal(signal.SIGINT, lambda *_: seen.append(1))
-    try:
-        timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
-        funcnn.train(data=line, steps=300_000, **LINE)
-        timer.join()
-        assert seen == [1]
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    funcnn.train(data=line, steps=10, **LINE)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def logged(result, steps):
+    rows = [f"{step:>10}  {float(result.losses[step])}" for step in steps]
+    return "\n".join(["      step  loss", *rows, ""])
 
 
-def test_the_log(line, capsys):
+@pytest.mark.parametrize("length", [1, 7, 100])
+def test_the_log(length, line, capsys, monkeypatch):
+    monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(length))
     result = funcnn.train(data=line, steps=25, log_every=10, **LINE)
-    shown = capsys.readouterr()
-    assert shown.out == "".join(f"{t} {float(result.losses[t])}\n" for t in (0, 10, 20))
-    assert shown.err == ""
+    assert capsys.readouterr() == (logged(result, (0, 10, 20)), "")
     funcnn.train(data=line, steps=25, log_every=range(4, 100, 10), **LINE)
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["4", "14", "24"]
+    assert capsys.readouterr() == (logged(result, (4, 14, 24)), "")
+    funcnn.train(data=line, steps=25, log_every=range(30, 100, 10), **LINE)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_silence_is_the_default(line, capfd):
@@ -252,11 +456,42 @@ def test_silence_is_the_default(line, capfd):
 
 
 def test_the_bar_can_be_asked_for(line, capsys, monkeypatch):
-    monkeypatch.setattr("funcnn.reporting.BAR_DELAY", 0)
+    monkeypatch.setattr("funcnn.runs.observers.bar.DELAY", 0)
     funcnn.train(data=line, steps=25, log_every=10, progress=True, **LINE)
     shown = capsys.readouterr()
     assert "/25 [" in shown.err
-    assert len(shown.out.splitlines()) == 3
+    assert len(shown.out.splitlines()) == 4
+
+
+# A loss that rises.
+
+
+def test_a_loss_that_ends_above_its_start_is_told(line):
+    # Each step multiplies a's error by 1 − 2·40·0.0252 = −1.016.
+    options = LINE | {"learning_rate": 0.0252}
+    with pytest.warns(funcnn.RisingLossWarning, match="above the .* smaller learning_rate") as seen:
+        result = funcnn.train(data=line, steps=20, **options)
+    assert result.losses[-1] > result.losses[0]
+    assert [record.filename for record in seen] == [__file__]
+    funcnn.train(data=line, steps=1, **options)  # One loss has no start and end.
+
+
+def test_of_batches_whole_epochs_are_compared():
+    # One batch is hard, and comes at different places of the epochs.
+    x = np.ones((4, 1))
+    y = np.array([[0.0], [0.0], [0.0], [9.0]])
+    options = {"hidden": (), "optimizer": "sgd", "learning_rate": 1e-3, "batch_size": 1}
+    ends = set()
+    for seed in range(4):
+        losses = funcnn.train("mlp_linear", (x, y), steps=40, seed=seed, **options).losses
+        ends.add(bool(losses[-1] > losses[0]))
+        assert losses[-4:].mean() < losses[:4].mean()
+    assert ends == {True, False}
+
+
+def test_what_draws_at_random_may_end_anywhere():
+    for steps in range(2, 12):
+        funcnn.train("dynamic", steps=steps)
 
 
 @pytest.mark.parametrize("name", ["polyak_sgd", "lbfgs"])
@@ -291,8 +526,8 @@ def test_a_pair_of_functions_is_a_model():
         return x @ params["w"]
 
     result = funcnn.train(
-        (lambda _: {"w": jnp.zeros((3, 2))}, apply), (X, Y), optimizer="sgd",
-        learning_rate=1e-2, steps=500,
+        (lambda _: {"w": jnp.zeros((3, 2))}, apply), (X, Y), loss="sum_squared_error",
+        optimizer="sgd", learning_rate=1e-2, steps=500,
     )  # fmt: skip
     np.testing.assert_allclose(result.predict(X), Y, atol=1e-3)
 

@@ -1,4 +1,4 @@
-"""The NumPy loops of the seeds: forward pass, gradient by hand, update.
+"""The NumPy loops of the tutorials: forward pass, gradient by hand, update.
 
 Each function gives the loss before each step and the final params.
 

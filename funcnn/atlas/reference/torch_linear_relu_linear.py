@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from funcnn.reference.torch_arrays import array, linear, torch
+from funcnn.atlas.reference.torch_arrays import array, linear, torch
 
 __all__ = [
     "linear_relu_linear",

@@ -1,4 +1,4 @@
-"""The curves of the seeds in eager PyTorch, one function for each way of fitting them.
+"""The curves of the tutorials in eager PyTorch, one function for each way of fitting them.
 
 Each function takes NumPy's arrays and gives the loss before each step and the
 final params.
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from funcnn.reference.torch_arrays import array, linear, parameter, torch
+from funcnn.atlas.reference.torch_arrays import array, linear, parameter, torch
 
 __all__ = [
     "cubic_autograd",
@@ -215,7 +215,7 @@ def dynamic(
         loss = loss_function(model(x, int(terms[step])), y)
         losses.append(loss.item())
 
-        # Zeros, as when the seed was written: today's default drops the gradients,
+        # Zeros, as when the tutorial was written: today's default drops the gradients,
         # and the optimizer then skips e, and its momentum, where a step did not use it.
         optimizer.zero_grad(set_to_none=False)
         loss.backward()

@@ -1,4 +1,4 @@
-"""The two-layer network of the seeds in eager PyTorch, a function for each way of training it.
+"""The two-layer network in eager PyTorch, a function for each of the tutorial's ways to train it.
 
 Each function takes NumPy's arrays and gives the loss before each step and the
 final params.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from funcnn.reference.torch_arrays import array, linear, parameter, torch
+from funcnn.atlas.reference.torch_arrays import array, linear, parameter, torch
 
 __all__ = [
     "two_layer_autograd",

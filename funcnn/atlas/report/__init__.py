@@ -12,19 +12,20 @@ import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 
-from funcnn import fitting, updates
+from funcnn.atlas.lessons import lesson_of
+from funcnn.atlas.report import code, figures
+from funcnn.atlas.reproduction import Reproduction
 from funcnn.core import ArgumentError, MissingExtraError
-from funcnn.files import require_place, write_whole
-from funcnn.reports import code, figures
-
-if TYPE_CHECKING:
-    from funcnn.reproductions import Reproduction
+from funcnn.data.files import require_place, write_whole
 
 __all__ = ["check_destination", "write"]
+
+LOOP = ("funcnn.loop.fit:loop", "funcnn.loop.gradient:gradient_step")
+"""What all experiments share: the loop, and what a step of it computes."""
 
 
 def write(reproductions: Sequence[Reproduction], directory: str | os.PathLike[str]) -> Path:
@@ -46,7 +47,7 @@ def write(reproductions: Sequence[Reproduction], directory: str | os.PathLike[st
         reproductions=reproductions,
         agreeing=sum(reproduction.agrees for reproduction in reproductions),
         facts=_facts(reproductions),
-        loop=(fitting.loop, updates.advance),
+        shared=LOOP,
     )
     write_whole(path, lambda stream: stream.write(page.encode()))
     return path
@@ -70,7 +71,7 @@ def _template() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("funcnn.reports"),
+        loader=jinja2.PackageLoader("funcnn.atlas.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -80,7 +81,7 @@ def _template() -> Any:
         "call": code.call,
         "curves": figures.curves,
         "fit": figures.fit,
-        "reference": code.reference,
+        "lesson": lesson_of,
         "source": code.source,
         "thinned": figures.thinned,
         "text": code.text,

@@ -1,28 +1,23 @@
-"""Code as a page shows it: an experiment's reference, and funcnn's side of it."""
+"""Code as a page shows it: what is found by name, and the call of an experiment."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import pkgutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from funcnn.atlas.reproduction import Reproduction
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from funcnn.reproductions import Reproduction
-
-__all__ = ["call", "reference", "source", "styles", "text"]
+__all__ = ["call", "source", "styles", "text"]
 
 
-def reference(reproduction: Reproduction) -> Markup:
-    """The reference's function."""
-    return source(pkgutil.resolve_name(reproduction.experiment.reference))
-
-
-def source(function_or_module: Any) -> Markup:
-    """The source of a function or a module, of each docstring the first sentence."""
-    return _highlighted(_abridged(inspect.getsource(function_or_module)))
+def source(name: str) -> Markup:
+    """The source of ``"module:function"`` or ``"module"``, of each docstring the first sentence."""
+    return _highlighted(_abridged(inspect.getsource(pkgutil.resolve_name(name))))
 
 
 def call(reproduction: Reproduction) -> Markup:

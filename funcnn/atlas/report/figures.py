@@ -7,15 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
 from funcnn import plots
+from funcnn.atlas.reproduction import Reproduction
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
     from markupsafe import Markup
     from matplotlib.figure import Figure
-
-    from funcnn.reproductions import Reproduction
 
 __all__ = ["curves", "fit", "thinned"]
 

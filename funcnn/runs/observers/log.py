@@ -1,22 +1,17 @@
-"""What a run shows while it runs: its log on stdout, a progress bar on stderr."""
+"""The log of a run: a step and its loss on a line."""
 
 from __future__ import annotations
 
-import sys
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable
 
-from funcnn import checks
-from funcnn.core import ArgumentError
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Float
+from funcnn.core import ArgumentError, checks
+from funcnn.runs.observers.observer import Observer, Segment
 
-__all__ = ["Report", "logged_steps"]
+__all__ = ["Log", "logged_steps"]
 
-BAR_DELAY = 0.5
-"""Seconds before the bar appears: a short run needs none."""
+HEADING = f"{'step':>10}  loss"
 
 
 def logged_steps(log_every: int | range | None, steps: int) -> range:
@@ -34,50 +29,28 @@ def logged_steps(log_every: int | range | None, steps: int) -> range:
     return range(0, steps, checks.integer("log_every", log_every, at_least=1))
 
 
-class Report:
-    """The log and the bar of one run; both may be off.
+class Log(Observer):
+    """Prints the losses of some steps, under a heading.
 
-    The log has the seeds' form: a step and its loss on a line. The bar appears
-    once a run has taken half a second, and is gone at its end.
+    Args:
+        steps: the steps whose loss is printed.
+        write: prints a text.
     """
 
-    def __init__(self, steps: int, logged: range, progress: bool | None) -> None:
-        self._logged = logged
-        self._done = 0
-        self._bar: Any = None
-        if sys.stderr.isatty() if progress is None else progress:
-            from tqdm import tqdm
+    def __init__(self, steps: range, write: Callable[[str], None]) -> None:
+        self._steps, self._write, self._begun = steps, write, False
 
-            self._bar = tqdm(
-                total=steps, unit="step", delay=BAR_DELAY, leave=False, file=sys.stderr
-            )
-
-    def add(self, losses: Float[np.ndarray, " steps"]) -> None:
-        """Show the losses of the next steps."""
-        end = self._done + len(losses)
+    def see(self, segment: Segment) -> bool:
+        """Print what there is to print; never stop."""
         lines = []
-        while self._logged and self._logged[0] < end:
-            step, self._logged = self._logged[0], self._logged[1:]
-            lines.append(f"{step} {float(losses[step - self._done])}")
-        self._done = end
-        if self._bar is None:
-            if lines:
-                print("\n".join(lines), flush=True)
-            return
+        while self._steps and self._steps[0] < segment.end:
+            step, self._steps = self._steps[0], self._steps[1:]
+            loss = segment.losses[0, step - segment.first]
+            if np.isfinite(loss):
+                lines.append(f"{step:>10}  {float(loss)}")
+        if lines and not self._begun:
+            lines.insert(0, HEADING)
+            self._begun = True
         if lines:
-            self._bar.write("\n".join(lines), file=sys.stdout)
-        if len(losses):
-            self._bar.set_postfix_str(f"loss {losses[-1]:.4g}", refresh=False)
-        self._bar.update(len(losses))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
+            self._write("\n".join(lines))
+        return False

@@ -6,36 +6,44 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
-from funcnn import checks
-from funcnn.core import Model
-from funcnn.plans import accepted_by, choose_optimizer, make_plan, model_and_experiment
-from funcnn.randomness import check_seed
-from funcnn.sweeps.groups import run
-from funcnn.sweeps.members import MODES, combined, swept_values
-from funcnn.sweeps.results import SweepResult
+import jax
+import numpy as np
+
+from funcnn.core import Model, TrainingInterrupted, checks
+from funcnn.core.keys import check_seed, run_words
+from funcnn.runs.observers import Bar, History, Interrupts
+from funcnn.runs.observers.history import kept_steps
+from funcnn.runs.plan import Plan, accepted_by, choose_optimizer, make_plan, what_to_train
+from funcnn.runs.run import run
+from funcnn.runs.start import words_of
+from funcnn.runs.sweeps.groups import Part, in_groups, together
+from funcnn.runs.sweeps.members import MODES, combined, swept_values
+from funcnn.runs.sweeps.result import SweepResult
 
 __all__ = ["SweepResult", "sweep"]
 
-STAND_IN = 0.5
+PLACEHOLDER = 0.5
 """For a number that is swept, in the plan that all members share: any value that every optimizer
 takes but 0, which would leave the number's term out of the program."""
 
 
 def sweep(
-    model: str | Model | tuple[Callable[..., Any], Callable[..., Any]] | None = None,
+    model: str | Model | tuple[Callable[..., Any] | None, Callable[..., Any]] | None = None,
     data: Any = None,
     *,
     mode: str = "product",
-    log_every: int | None = None,
+    keep_every: int | None = None,
     group: int | None = None,
     progress: bool | None = None,
     **arguments: Any,
 ) -> SweepResult:
     """Train many networks at once, side by side in one compiled loop.
 
-    The loop is that of ``train`` under ``jax.vmap``: each member is the run that
+    The run is that of ``train``, its loop under ``jax.vmap``: each member is what
     ``train`` would give it, up to the order of roundings. However many values there
     are, the loop compiles once, and not again for other values as many.
+
+    Where a member diverges, the others go on, and it is marked in the result.
 
     What can be swept is the seed, and every number of the optimizer:
     ``learning_rate``, ``momentum``, ``weight_decay``, ``alpha``, ``eps``, ``beta1``
@@ -48,7 +56,7 @@ def sweep(
         mode: ``"product"`` for all combinations of the values, in the order in which
             they are given, the last changing fastest; ``"zip"`` for the first values,
             then the second, and so on.
-        log_every: keep the loss of every so many steps, and of the last; of all
+        keep_every: keep the loss of every so many steps, and of the last; of all
             steps without it.
         group: how many members go side by side; without it, as many as fit into the
             cache of a CPU, or 1 GiB on any other device. The members are the same.
@@ -64,8 +72,6 @@ def sweep(
         TrainingInterrupted: after Ctrl-C, with the members that are finished, or the
             steps that are, where these are of the first group.
 
-    A member that diverges is marked in the result, and the others go on.
-
     >>> result = sweep("polynomial", seed=range(4), learning_rate=[1e-6, 1e-7], steps=100)
     >>> result.losses.shape, result.params["a"].shape
     ((8, 100), (8,))
@@ -74,25 +80,80 @@ def sweep(
     >>> result.settings[result.ranking[0]]["learning_rate"]
     1e-06
     """
-    checks.keywords(sweep, arguments, accepted_by(sweep, make_plan))
+    accepted = [name for name in accepted_by(sweep, make_plan) if name != "state"]
+    checks.keywords(sweep, arguments, accepted)
     checks.choice("mode", mode, MODES)
-    every = 1 if log_every is None else checks.integer("log_every", log_every, at_least=1)
+    every = 1 if keep_every is None else checks.integer("keep_every", keep_every, at_least=1)
     if group is not None:
         group = checks.integer("group", group, at_least=1)
     if progress is not None:
         checks.flag("progress", progress)
     swept = swept_values(arguments)
     settings = combined(swept, mode)
-    shared: dict[str, Any] = arguments | dict.fromkeys(swept, STAND_IN)
+    shared: dict[str, Any] = arguments | dict.fromkeys(swept, PLACEHOLDER)
     if "seed" in swept:
         shared["seed"] = 0
-    _check_values(model, swept, shared)
-    return run(make_plan(model, data, **shared), settings, every, group, progress)
+    _check_values(model, data, swept, shared)
+    return _carry_out(make_plan(model, data, **shared), settings, every, group, progress)
 
 
-def _check_values(model: Any, swept: Mapping[str, Sequence[Any]], shared: dict[str, Any]) -> None:
+def _carry_out(
+    plan: Plan,
+    settings: list[dict[str, Any]],
+    keep_every: int,
+    group: int | None,
+    progress: bool | None,
+) -> SweepResult:
+    """Run one group of members after another.
+
+    Raises:
+        TrainingInterrupted: after Ctrl-C, with the members of the groups that were
+            finished; of the first group, with the steps that were.
+    """
+    groups = in_groups(plan, settings, group)
+    parts: list[Part] = []
+    compile_seconds, run_seconds = 0.0, 0.0
+    with Interrupts() as interrupts, Bar(plan.steps * len(groups), progress) as bar:
+        for members in groups:
+            history = History(keep_every)
+            outcome = run(plan, members, observers=[history, bar, interrupts])
+            compile_seconds += outcome.compile_seconds
+            run_seconds += outcome.run_seconds
+            cut = interrupts.came() and outcome.steps < plan.steps
+            if not (cut and parts):
+                state = jax.tree.map(np.array, outcome.state._replace(key=None))
+                losses = history.losses(None if cut else plan.steps)
+                steps = outcome.steps if cut else plan.steps
+                parts.append(Part(state, losses, outcome.diverged, steps))
+            if interrupts.came():
+                break
+    count = min(len(settings), len(parts) * len(groups[0]))
+    part, settings = together(parts, count), settings[:count]
+    x, _ = plan.data
+    result = SweepResult(
+        model=plan.model,
+        settings=settings,
+        losses=part.losses,
+        logged_steps=kept_steps(part.steps, keep_every),
+        diverged=part.diverged,
+        state=part.state._replace(key=words_of(run_words, plan, settings)),
+        sample=jax.ShapeDtypeStruct(x.shape[1:], x.dtype),
+        target_axes=plan.target_axes,
+        dtype=plan.dtype,
+        form=plan.form.name,
+        compile_seconds=compile_seconds,
+        run_seconds=run_seconds,
+    )
+    if interrupts.came():
+        raise TrainingInterrupted(result)
+    return result
+
+
+def _check_values(
+    model: Any, data: Any, swept: Mapping[str, Sequence[Any]], shared: dict[str, Any]
+) -> None:
     """Refuse every value that ``train`` would refuse, in its words."""
-    _, own = model_and_experiment(model, shared.get("experiment"))
+    _, _, defaults = what_to_train(model, data, shared.get("experiment"))
     numbers = {name: shared[name] for name in shared.keys() - signature(make_plan).parameters}
     for name, values in swept.items():
         for value in values:
@@ -104,4 +165,6 @@ def _check_values(model: Any, swept: Mapping[str, Sequence[Any]], shared: dict[s
             # What an optimizer takes has a lower and an upper end, and no gaps.
             for value in (min(values), max(values)):
                 given = {"learning_rate": shared.get("learning_rate"), **numbers, name: value}
-                choose_optimizer(shared.get("optimizer"), given.pop("learning_rate"), given, own)
+                choose_optimizer(
+                    shared.get("optimizer"), given.pop("learning_rate"), given, defaults
+                )

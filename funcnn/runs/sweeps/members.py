@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from funcnn.core import ArgumentError
-from funcnn.data import to_numpy
+from funcnn.data.arrays import to_numpy
 
 __all__ = ["MODES", "NUMBERS", "combined", "swept_values"]
 

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+from jaxtyping import Float, Int
 
-from funcnn.core import DivergenceError, MissingExtraError
-from funcnn.precision import numerics
-from funcnn.randomness import key_of
-from funcnn.results import TrainResult
-from funcnn.sweeps.tally import NEVER
+from funcnn.core import DivergenceError, MissingExtraError, Model, Params, TrainState
+from funcnn.core.keys import key_of
+from funcnn.core.precision import numerics
+from funcnn.plots import Axes
+from funcnn.runs.divergence import NEVER
+from funcnn.runs.result import TrainResult
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from jaxtyping import Float, Int
-    from matplotlib.axes import Axes
-
-    from funcnn.core import Model, Params, TrainState
+    from pandas import DataFrame
+else:
+    DataFrame = Any  # pandas may be missing, and takes long to import.
 
 __all__ = ["SweepResult"]
 
@@ -34,7 +34,7 @@ class SweepResult:
         losses: the loss before an update, (members, kept), in the sweep's dtype; NaN
             from the step at which a member diverged.
         logged_steps: the steps whose losses are kept, (kept,): all of them, or every
-            ``log_every``-th and the last.
+            ``keep_every``-th and the last.
         diverged: the first step at which a member was not finite, (members,), as
             ``DivergenceError`` counts it; -1 for a member that did not diverge.
         state: the members' states after the last update, NumPy arrays with a leading
@@ -92,7 +92,7 @@ class SweepResult:
             member: from 0; from the end where it is negative.
 
         Returns:
-            The member's run. Its losses are NaN at the steps that ``log_every`` left
+            The member's run. Its losses are NaN at the steps that ``keep_every`` left
             out, and its time is an equal share of the sweep's.
 
         Raises:
@@ -111,6 +111,7 @@ class SweepResult:
             raise DivergenceError(diverged, state, losses)
         return TrainResult(
             model=self.model,
+            params=jax.tree.map(lambda leaf: np.array(leaf[member]), self.params),
             state=state,
             sample=self.sample,
             target_axes=self.target_axes,
@@ -138,7 +139,7 @@ class SweepResult:
             )
         ]
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_pandas(self) -> DataFrame:
         """The table of :meth:`rows` as a ``pandas.DataFrame``; needs the extra ``pandas``.
 
         Raises:

@@ -1,0 +1,26 @@
+"""The words, the errors, and what every wing uses: checks, precision, keys, caches."""
+
+from funcnn.core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DivergenceError,
+    MissingExtraError,
+    TrainingInterrupted,
+)
+from funcnn.core.words import AnyArray, Data, Loss, Model, Number, Params, Structs, TrainState
+
+__all__ = [
+    "AnyArray",
+    "ArgumentError",
+    "ArgumentTypeError",
+    "Data",
+    "DivergenceError",
+    "Loss",
+    "MissingExtraError",
+    "Model",
+    "Number",
+    "Params",
+    "Structs",
+    "TrainState",
+    "TrainingInterrupted",
+]

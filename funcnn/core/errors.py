@@ -1,0 +1,81 @@
+"""The errors of funcnn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from funcnn.core.words import TrainState
+
+__all__ = [
+    "ArgumentError",
+    "ArgumentTypeError",
+    "DivergenceError",
+    "MissingExtraError",
+    "TrainingInterrupted",
+]
+
+
+class ArgumentError(ValueError):
+    """An argument has a value that cannot be used; nothing was compiled."""
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument is not of a kind that can be used; nothing was compiled."""
+
+
+class MissingExtraError(ImportError):
+    """An optional package is not installed.
+
+    >>> raise MissingExtraError("matplotlib", "plot")
+    Traceback (most recent call last):
+    ...
+    funcnn.core.errors.MissingExtraError: matplotlib is not installed: pip install 'funcnn[plot]'
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(package, extra)
+
+    def __str__(self) -> str:
+        package, extra = self.args
+        return f"{package} is not installed: pip install 'funcnn[{extra}]'"
+
+
+class DivergenceError(ArithmeticError):
+    """A run stopped being finite.
+
+    Attributes:
+        step: the first step whose loss, or the params that it starts from, are not finite
+            (the number of steps asked for, where only the final params are not).
+        state: the last state whose loss and params are finite (the first state, where there
+            is none): ``state.params`` can be used, or trained on at a smaller rate.
+        losses: the finite losses, one for each step before ``step``.
+    """
+
+    def __init__(
+        self, step: int, state: TrainState | None, losses: Shaped[np.ndarray, " steps"]
+    ) -> None:
+        super().__init__(step, state, losses)
+        self.step = step
+        self.state = state
+        self.losses = losses
+
+    def __str__(self) -> str:
+        kept = "" if self.state is None else f" (the state of step {int(self.state.step)} is kept)"
+        return (
+            f"the run diverged: after {self.step} steps it is not finite any more; a smaller "
+            f"learning_rate may help{kept}"
+        )
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C stopped a run, or a sweep; ``result`` holds what was finished."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__(result)
+        self.result = result
+
+    def __str__(self) -> str:
+        return f"interrupted; what was finished is attached: {self.result!r}"

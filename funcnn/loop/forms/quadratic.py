@@ -1,0 +1,181 @@
+"""The gram form of a model that is linear in its params: its loss is a quadratic function.
+
+For predictions Φp and the sum of squared errors, with a point p* near the least squares,
+r = y − Φp* what is left there, and a square matrix R with RᵀR = ΦᵀΦ,
+
+    loss = |r|² − |s|² + |Rd − s|²    gradient = 2 Rᵀ(Rd − s)    d = p − p*    Rᵀs = Φᵀr
+
+A step costs the same for any number of points; the sums over the points are made once. The
+formula is exact for every p*; near the least squares it does not cancel in single precision,
+and as a sum of squares no rounding makes it negative. Any optimizer that treats each number
+alone follows it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
+
+from funcnn.core import ArgumentError, Data, Params, TrainState
+from funcnn.core.caches import compiled
+from funcnn.loop.forms.form import Cost, Kept, Shapes
+from funcnn.loop.forms.work import ENTER, count, points_work
+from funcnn.loop.gradient import gradient_step
+from funcnn.loop.problem import Problem
+from funcnn.losses import mean_squared_error, sum_squared_error
+from funcnn.optimizers.optimizer import Recipe, each_buffer
+
+__all__ = ["QUADRATIC"]
+
+REFINEMENTS = 2
+"""How often the least squares are corrected by what is left: twice leaves only roundings."""
+
+
+class QuadraticLoss(NamedTuple):
+    """A quadratic function of the params, written around a point near its minimum.
+
+    Attributes:
+        point: p*.
+        least: |r|² − |s|², the loss at the minimum.
+        root: R.
+        offset: s.
+        slope: the gradient at p* along directions that R leaves out: zero, but for rounding
+            where ΦᵀΦ is close to singular.
+    """
+
+    point: Float[Array, " params"]
+    least: Float[Array, ""]
+    root: Float[Array, "params params"]
+    offset: Float[Array, " params"]
+    slope: Float[Array, " params"]
+
+
+class Quadratic:
+    """The form for models that are linear in their params."""
+
+    name = "gram"
+
+    def why_not(self, problem: Problem) -> str | None:
+        """It needs a linear model, squared errors, all samples, and an elementwise optimizer."""
+        model, optimizer = problem.model, problem.optimizer
+        conditions = {
+            "the model is not linear in its params": model.linear,
+            "a linear model that draws random numbers has another loss at every step": (
+                not model.stochastic
+            ),
+            "of a linear model the loss must be the sum or the mean of squared errors": (
+                problem.loss in (sum_squared_error, mean_squared_error)
+            ),
+            "of a linear model the optimizer must be one of funcnn.optimizers": (
+                isinstance(optimizer, Recipe) and optimizer.elementwise
+            ),
+            "it has a gradient of its own; leave gradient='manual' out": (
+                problem.gradient != "manual"
+            ),
+            "of a linear model its sums are over all samples; leave batch_size out": (
+                problem.batch_size is None
+            ),
+        }
+        return next((reason for reason, met in conditions.items() if not met), None)
+
+    def cost(self, problem: Problem, shapes: Shapes) -> Cost:
+        """The points are gone through a few times, once; a step costs next to nothing."""
+        del problem
+        params = count(shapes.params)
+        return Cost(ENTER + 7 * points_work(shapes), 0.02 + 0.0005 * params**2)
+
+    def begin(self, problem: Problem, state: TrainState, data: Data) -> TrainState:
+        """The state itself: its params are all that the loop keeps."""
+        del problem, data
+        return state._replace(kept=None)
+
+    def enter(self, problem: Problem, state: TrainState, data: Data) -> Kept:
+        """The params as one vector, and the loss as a quadratic function."""
+        return Kept(
+            _arranged(problem, state),
+            jax.tree.map(jnp.zeros_like, state.params),
+            _quadratic(problem, state.params, data),
+        )
+
+    def step(self, problem: Problem, kept: Kept) -> tuple[TrainState, Float[Array, ""]]:
+        """A gradient step on the quadratic function."""
+        loss: QuadraticLoss = kept.data
+
+        def value_and_grad(params: Params) -> tuple[Float[Array, ""], Params]:
+            away = params["all"] - loss.point
+            error = loss.root @ away - loss.offset
+            value = loss.least + jnp.vdot(error, error) + jnp.vdot(loss.slope, away)
+            return value, {"all": 2 * (error @ loss.root) + loss.slope}
+
+        return gradient_step(problem, kept.state, value_and_grad)
+
+    def leave(self, problem: Problem, kept: Kept) -> TrainState:
+        """The params as the model has them."""
+        _, as_tree = ravel_pytree(kept.start)
+        state = kept.state
+        return state._replace(
+            params=as_tree(state.params["all"]),
+            optimizer_state=each_buffer(
+                problem.optimizer,
+                lambda buffer: as_tree(buffer["all"]),
+                state.optimizer_state,
+                state.params,
+            ),
+        )
+
+
+QUADRATIC = Quadratic()
+
+
+def _arranged(problem: Problem, state: TrainState) -> TrainState:
+    def as_vector(params: Params) -> Params:
+        return {"all": ravel_pytree(params)[0]}
+
+    return state._replace(
+        params=as_vector(state.params),
+        optimizer_state=each_buffer(
+            problem.optimizer, as_vector, state.optimizer_state, state.params
+        ),
+    )
+
+
+def _quadratic(problem: Problem, params: Params, data: Data) -> QuadraticLoss:
+    x, y = data
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), params)
+    start, as_tree = ravel_pytree(zeros)
+    apply = compiled(problem.model.apply)
+    predicted = jax.eval_shape(apply, zeros, x).shape
+    if predicted != y.shape:
+        raise ArgumentError(
+            f"the model predicts shape {predicted} and the target has shape {y.shape}; nothing "
+            f"is broadcast: reshape one of them"
+        )
+    features = jax.jacfwd(lambda vector: apply(as_tree(vector), x).ravel())(start)
+    target = y.ravel()
+    gram = features.T @ features
+    curvatures, directions = jnp.linalg.eigh(gram)
+    rounding = len(gram) * jnp.finfo(gram.dtype).eps
+    curved = curvatures > rounding * curvatures[-1]
+    roots = jnp.sqrt(jnp.where(curved, curvatures, 1))
+
+    point, rest = jnp.zeros_like(start), target
+    for _ in range(1 + REFINEMENTS):
+        along = (rest @ features) @ directions
+        point = point + directions @ jnp.where(curved, along / roots**2, 0)
+        rest = target - features @ point
+    along = (rest @ features) @ directions
+    offset = jnp.where(curved, along / roots, 0)
+    left = jnp.vdot(rest, rest)
+    is_noise = jnp.abs(along) <= rounding * roots[-1] * jnp.sqrt(left)
+    share = 1 / target.size if problem.loss is mean_squared_error else 1.0
+    return QuadraticLoss(
+        point=point,
+        least=share * jnp.maximum(left - jnp.vdot(offset, offset), 0),
+        root=share**0.5 * jnp.where(curved, roots, 0)[:, None] * directions.T,
+        offset=share**0.5 * offset,
+        slope=-2 * share * (directions @ jnp.where(curved | is_noise, 0, along)),
+    )

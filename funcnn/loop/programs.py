@@ -1,0 +1,109 @@
+"""The compiled programs of a run: how it starts, its segments, and how it ends."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+from jaxtyping import Array, Float, Int, UInt32
+
+from funcnn.core import Data, Params, TrainState
+from funcnn.core.caches import remembered
+from funcnn.core.keys import key_of
+from funcnn.loop.fit import first_state, loop
+from funcnn.loop.forms import Form, Kept
+from funcnn.loop.problem import Problem
+from funcnn.optimizers.optimizer import Recipe
+
+__all__ = ["Programs", "drawing", "programs"]
+
+FEW = 2**20
+"""Below this many parameters, drawing them costs less than optimizing the program that does."""
+
+
+class Programs(NamedTuple):
+    """What a run calls: for one state, or for many side by side.
+
+    Attributes:
+        start: ``start(params, numbers, words, data) -> state`` before the first step, from
+            the optimizer's numbers and the words of the run's key.
+        begin: ``begin(state, data) -> state``: the same of a state that goes on.
+        enter: ``enter(state, data) -> kept``.
+        segment: ``segment(kept, steps) -> (state, losses)``: some steps, one program for
+            every number of them up to ``capacity``.
+        leave: ``leave(kept) -> state``.
+        capacity: the most steps of a segment.
+        paces: the seconds that a step was last seen to take, by the sizes of the run.
+    """
+
+    start: Callable[[Params, dict[str, Any], Any, Data], TrainState]
+    begin: Callable[[TrainState, Data], TrainState]
+    enter: Callable[[TrainState, Data], Kept]
+    segment: Callable[[Kept, Any], tuple[TrainState, Float[Array, "..."]]]
+    leave: Callable[[Kept], TrainState]
+    capacity: int
+    paces: dict[Any, float]
+
+
+@remembered
+def programs(
+    problem: Callable[[], Problem],
+    form: Callable[[], Form],
+    capacity: Callable[[], int],
+    many: Callable[[], bool],
+) -> Programs:
+    """The programs of a problem in a form; of many members where the last argument is true.
+
+    All members have the same data; what a form makes of these alone is made once.
+    """
+    form_, capacity_ = form(), capacity()
+
+    def start(
+        params: Params, numbers: dict[str, Any], words: UInt32[Array, "2"], data: Data
+    ) -> TrainState:
+        init = problem().optimizer.init
+        if isinstance(problem().optimizer, Recipe):
+            init = functools.partial(init, numbers=numbers)
+        return begin(first_state(params, init, key_of(words)), data)
+
+    def begin(state: TrainState, data: Data) -> TrainState:
+        return form_.begin(problem(), state, data)
+
+    def enter(state: TrainState, data: Data) -> Kept:
+        return form_.enter(problem(), state, data)
+
+    def segment(kept: Kept, steps: Int[Array, ""]) -> tuple[TrainState, Float[Array, " capacity"]]:
+        return loop(problem(), form_, capacity_, kept, steps)
+
+    def leave(kept: Kept) -> TrainState:
+        return form_.leave(problem(), kept)
+
+    compiled = (start, begin, enter, segment, leave)
+    if many():
+        kept = Kept(0, 0, None)
+        compiled = (
+            jax.vmap(start, in_axes=(0, 0, 0, None)),
+            jax.vmap(begin, in_axes=(0, None)),
+            jax.vmap(enter, in_axes=(0, None), out_axes=kept),
+            jax.vmap(segment, in_axes=(kept, None)),
+            jax.vmap(leave, in_axes=(kept,)),
+        )
+    return Programs(*map(jax.jit, compiled), capacity=capacity_, paces={})
+
+
+@remembered
+def drawing(
+    init: Callable[[], Callable[..., Params]], few: Callable[[], bool], many: Callable[[], bool]
+) -> Callable[..., Params]:
+    """A model's ``init``, compiled, by the words of a key; for many keys where asked.
+
+    Where it has little to draw, optimizing the program would take longer than it saves.
+    """
+
+    def draw(words: UInt32[Array, "2"]) -> Params:
+        return init()(key_of(words))
+
+    options = {"xla_backend_optimization_level": 0} if few() else None
+    return jax.jit(jax.vmap(draw) if many() else draw, compiler_options=options)

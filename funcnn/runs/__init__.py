@@ -1,0 +1,7 @@
+"""Python around the loop: the plan, the run, what looks at it, and what it gives back."""
+
+from funcnn.runs.result import TrainResult
+from funcnn.runs.sweeps import SweepResult, sweep
+from funcnn.runs.training import RisingLossWarning, train
+
+__all__ = ["RisingLossWarning", "SweepResult", "TrainResult", "sweep", "train"]

@@ -1,0 +1,56 @@
+"""The losses of a run, kept."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from funcnn.runs.observers.observer import Observer, Segment
+
+__all__ = ["History", "kept_steps"]
+
+
+def kept_steps(steps: int, keep_every: int) -> Int[np.ndarray, " kept"]:
+    """The steps whose loss is kept: every so many from the first, and the last.
+
+    >>> kept_steps(8, 3), kept_steps(3, 1)
+    (array([0, 3, 6, 7]), array([0, 1, 2]))
+    """
+    return np.append(np.arange(0, steps - 1, keep_every), steps - 1)
+
+
+class History(Observer):
+    """Keeps the loss of every so many steps, and of the last.
+
+    Args:
+        keep_every: the steps between losses that are kept.
+    """
+
+    def __init__(self, keep_every: int = 1) -> None:
+        self._keep_every = keep_every
+        self._kept: list[Float[np.ndarray, "members kept"]] = []
+        self._last: Float[np.ndarray, "members one"] | None = None
+        self._steps = 0
+
+    def see(self, segment: Segment) -> bool:
+        """Keep the losses; never stop."""
+        made = np.arange(segment.first, segment.end)
+        thinned = self._keep_every > 1
+        self._kept.append(
+            segment.losses[:, made % self._keep_every == 0] if thinned else segment.losses
+        )
+        self._last, self._steps = segment.losses[:, -1:], segment.end
+        return False
+
+    def losses(self, steps: int | None = None) -> Float[np.ndarray, "members kept"]:
+        """The kept losses; NaN for steps up to ``steps`` that were not made."""
+        if self._last is None:
+            raise ValueError("the run has made no step")
+        last = [] if (self._steps - 1) % self._keep_every == 0 else [self._last]
+        parts = [*self._kept, *last]
+        losses = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        wanted = len(kept_steps(self._steps if steps is None else steps, self._keep_every))
+        missing = wanted - losses.shape[1]
+        if missing:
+            losses = np.pad(losses, ((0, 0), (0, missing)), constant_values=np.nan)
+        return losses

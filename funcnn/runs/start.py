@@ -1,0 +1,108 @@
+"""Where a run starts: a seed, params, or a state to go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import UInt32
+
+from funcnn.core import ArgumentTypeError, Data, Params, TrainState
+from funcnn.core.keys import initial_words, run_words
+from funcnn.loop.programs import FEW, Programs, drawing
+from funcnn.optimizers.optimizer import NumbersState
+from funcnn.runs.plan import TRACED, Plan
+from funcnn.runs.shapes import structs
+
+__all__ = ["initial_params", "starting_state", "words_of"]
+
+
+def starting_state(
+    plan: Plan, made: Programs, members: Sequence[Mapping[str, Any]] | None = None
+) -> TrainState:
+    """The state before the first step.
+
+    Args:
+        plan: says where to start.
+        made: the programs of the run.
+        members: the settings of each member; None for one run.
+
+    Raises:
+        ArgumentTypeError: inside ``jit``, where whatever is computed is traced.
+    """
+    if isinstance(_nothing(), jax.core.Tracer):
+        raise ArgumentTypeError(TRACED)
+    if plan.state is not None:
+        return _gone_on(plan, made, plan.state)
+    if members is None:
+        words, numbers = run_words(plan.seed), _in(plan.dtype, plan.numbers)
+    else:
+        words = words_of(run_words, plan, members)
+        numbers = {
+            name: np.array([member.get(name, number) for member in members], plan.dtype)
+            if np.ndim(number) == 0 and not isinstance(number, dict)
+            else jax.tree.map(lambda one: np.full(len(members), one, plan.dtype), number)
+            for name, number in plan.numbers.items()
+        }
+    return made.start(initial_params(plan, members), numbers, words, plan.data)
+
+
+def initial_params(plan: Plan, members: Sequence[Mapping[str, Any]] | None = None) -> Params:
+    """The params that were given, or the model's initial values; of many, a leading axis.
+
+    To be called inside ``numerics(plan.dtype)``.
+    """
+    count = 1 if members is None else len(members)
+    if plan.params is not None:
+        if members is None:
+            return plan.params
+        return jax.tree.map(lambda leaf: np.broadcast_to(leaf, (count, *leaf.shape)), plan.params)
+    size = sum(leaf.size for leaf in jax.tree.leaves(plan.shapes.state.params))
+    words = initial_words(plan.seed) if members is None else words_of(initial_words, plan, members)
+    return drawing(plan.model.init, size * count < FEW, members is not None)(words)
+
+
+def words_of(
+    words: Callable[[int], UInt32[np.ndarray, " 2"]],
+    plan: Plan,
+    members: Sequence[Mapping[str, Any]],
+) -> UInt32[np.ndarray, "members 2"]:
+    """The words of each member's key."""
+    return np.stack([words(member.get("seed", plan.seed)) for member in members])
+
+
+@jax.jit
+def _nothing() -> int:
+    """A computation that costs nothing, to see whether it is traced."""
+    return 0
+
+
+def _in(dtype: str, numbers: Any) -> Any:
+    return jax.tree.map(lambda number: np.asarray(number, dtype), numbers)
+
+
+def _gone_on(plan: Plan, made: Programs, state: TrainState) -> TrainState:
+    """A state that goes on, with the numbers that the call gives in place of its own."""
+    if isinstance(state.optimizer_state, NumbersState):
+        named = {name: plan.numbers[name] for name in plan.named if name in plan.numbers}
+        numbers = state.optimizer_state.numbers | _in(plan.dtype, named)
+        state = state._replace(optimizer_state=state.optimizer_state._replace(numbers=numbers))
+    return state if _is_kept(made, state, plan.data) else made.begin(state, plan.data)
+
+
+def _is_kept(made: Programs, state: TrainState, data: Data) -> bool:
+    """Whether what a state has kept is of this form, and gives what else the state holds."""
+    kept = jax.eval_shape(made.begin, state._replace(kept=None), data).kept
+    if kept is None or state.kept is None:
+        return False
+    if structs(kept) != structs(state.kept):
+        return False
+    left = made.leave(made.enter(state, data))
+    pairs = zip(
+        jax.tree.leaves((left.params, left.optimizer_state)),
+        jax.tree.leaves((state.params, state.optimizer_state)),
+        strict=True,
+    )
+    return all(np.array_equal(np.asarray(one), np.asarray(other)) for one, other in pairs)

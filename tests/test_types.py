@@ -1,0 +1,101 @@
+"""The annotations: they can be read at run time, and they say what is so."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import subprocess
+import sys
+import types
+import typing
+from pathlib import Path
+
+import pytest
+
+import funcnn
+
+HERE = Path(__file__).parent
+FILES = sorted((HERE.parent / "funcnn").rglob("*.py"))
+OPTIONAL = {"jinja2", "matplotlib", "pandas", "torch"}
+
+
+def public(thing, name):
+    """Every class, function and method that a name stands for, and those inside it."""
+    if isinstance(thing, types.ModuleType):
+        for inner in thing.__all__:
+            yield from public(getattr(thing, inner), f"{name}.{inner}")
+    elif inspect.isclass(thing):
+        yield name, thing
+        for inner, member in vars(thing).items():
+            if not inner.startswith("_") or inner in ("__init__", "__call__", "__new__"):
+                yield from public(unwrapped(member), f"{name}.{inner}")
+    elif callable(thing) and getattr(thing, "__module__", "").startswith("funcnn"):
+        yield name, thing
+
+
+def unwrapped(member):
+    """The function behind a property or a class method."""
+    if isinstance(member, property):
+        return member.fget
+    return getattr(member, "__func__", member)
+
+
+PUBLIC = dict(public(funcnn, "funcnn"))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_annotations_can_be_read(name):
+    hints = typing.get_type_hints(PUBLIC[name])
+    if inspect.isfunction(PUBLIC[name]) and not name.endswith(".__new__"):
+        named = inspect.signature(PUBLIC[name]).parameters.keys() - {"self", "cls"}
+        assert named <= hints.keys()
+        assert "return" in hints
+
+
+def test_what_is_public_was_found():
+    assert {
+        "funcnn.train",
+        "funcnn.benchmark",
+        "funcnn.Reproduction",
+        "funcnn.TrainResult.predict",
+        "funcnn.TrainResult.formula",
+        "funcnn.SweepResult.to_pandas",
+        "funcnn.models.mlp.apply",
+        "funcnn.models.legendre.p3",
+        "funcnn.optimizers.Optimizer",
+        "funcnn.optimizers.schedules.Schedule.__call__",
+        "funcnn.plots.bands",
+    } <= PUBLIC.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HERE.parent)))
+def test_only_optional_packages_are_imported_for_type_checkers_alone(path):
+    if path == HERE.parent / "funcnn" / "__init__.py":  # It imports its own wings later.
+        return
+    hidden = {
+        module.split(".")[0]
+        for block in ast.walk(ast.parse(path.read_text()))
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in block.body
+        for module in (
+            [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in getattr(node, "names", ())]
+        )
+    }
+    assert hidden <= OPTIONAL
+
+
+@pytest.mark.slow
+def test_annotations_say_what_is_so():
+    pytest.importorskip("beartype")
+    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    done = subprocess.run(
+        [sys.executable, HERE / "typed_runs.py"],
+        env=os.environ | {"XLA_FLAGS": flags},  # It compiles much and computes little.
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
