@@ -1,20 +1,25 @@
 """The benchmark: funcnn beside the libraries that train the same networks.
 
-``tasks`` says what is measured, ``peers`` by whom, ``timing`` how.
+``tasks`` says what is measured, ``peers`` by which libraries, ``timing`` how. Further
+measurements are in ``scaling``, ``cold``, ``auto`` and ``overhead``.
+
+Imports go one way: ``records`` (plain data), ``tables`` and ``pictures`` (how a record is
+shown), ``results`` (records that print and plot), and then what measures.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from funcnn import checks
 from funcnn.bench import environment, measuring
 from funcnn.bench.drawing import Task
 from funcnn.bench.peers import Peer, find
 from funcnn.bench.results import Benchmark
 from funcnn.bench.tasks import TASKS, make
 from funcnn.bench.timing import METHOD
+from funcnn.core import checks
 
 __all__ = ["benchmark"]
 
@@ -30,8 +35,8 @@ def benchmark(
     """Time funcnn beside the libraries that train the same networks.
 
     Every peer starts from the same arrays, and its time counts if it ends at funcnn's
-    loss. Those that are not installed are named in the result; the extra ``bench``
-    has them all.
+    loss. Libraries that are not installed are named in the result; the extra ``bench``
+    installs them all.
 
     Args:
         tasks: one or several of ``funcnn.bench.tasks.TASKS``, or tasks of your own; all of
@@ -54,16 +59,17 @@ def benchmark(
     for task in asked:
         if not isinstance(task, Task):
             checks.choice("task", task, TASKS)
-    rounds = checks.integer("rounds", rounds, at_least=1)
-    device = environment.check_device(device)
+    device = environment.check_device(device)  # The next line may import for seconds.
     found, missing = find([peers] if isinstance(peers, (str, Peer)) else peers)
-    method = METHOD.format(rounds=rounds)
-    result = Benchmark(method, environment.described(device), missing, tasks=())
-    with environment.settings(device):
+
+    def results(
+        method: str, facts: dict[str, Any], rounds: int, device: str
+    ) -> Iterator[Benchmark]:
+        result = Benchmark(method, facts, missing, tasks=())
         for task in asked:
             made = task if isinstance(task, Task) else make(task)
             measured = measuring.measure(made, found, rounds, device)
             result = dataclasses.replace(result, tasks=(*result.tasks, measured))
-            if each is not None:
-                each(result)
-    return result
+            yield result
+
+    return environment.last_of(results, METHOD, rounds, device, each)

@@ -1,8 +1,8 @@
 """A task's arrays as the peers use them, and the loss where a peer ends.
 
-The polynomials are fitted as their users would fit them in any library: powers of x
-worked out once, and one product with a vector of coefficients. ``dynamic`` is such
-a product too: of the powers to x³, and of nothing, x⁴, or x⁴ + x⁵.
+The polynomials are fitted as a user would fit them in any library: the powers of x are
+computed once, and a step multiplies them with a vector of coefficients. ``dynamic`` is
+such a product too: its powers are those to x³ and a last one, which is 0, x⁴, or x⁴ + x⁵.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ LETTERS = {"polynomial": "abcd", "dynamic": "abcde"}
 
 
 def kind(task: Task) -> str:
-    """What a peer has to write: ``mlp``, ``mlp_linear``, ``legendre``, or ``polynomial``.
+    """The model that a peer has to write: ``mlp``, ``mlp_linear``, ``legendre``, ``polynomial``.
 
-    The polynomials, and ``dynamic``, are one kind: products of coefficients and powers.
+    All polynomials, and ``dynamic``, are one model: a product of coefficients and powers.
     """
     return "polynomial" if task.model in (*LETTERS, "polynomial_linear") else task.model
 
@@ -56,7 +56,7 @@ def weights(task: Task, params: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def named(task: Task, ended: dict[str, Any]) -> dict[str, np.ndarray]:
-    """The weights where a peer ended as funcnn's params."""
+    """The weights that a peer ended with, as funcnn's params."""
     arrays = {name: np.asarray(value) for name, value in ended.items()}
     if task.model == "polynomial_linear":
         every = arrays["coefficients"]

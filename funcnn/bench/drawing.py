@@ -1,4 +1,4 @@
-"""Tasks, their arrays drawn once with NumPy: networks of two layers, and curves."""
+"""Tasks with their arrays, drawn with NumPy: networks of two layers, and curves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from funcnn import data
+from funcnn.experiments import datasets
 from funcnn.models import extra_terms
 
 __all__ = ["CLOSE", "SEED", "Task", "curve", "member", "network"]
@@ -22,7 +22,7 @@ CLOSE = 1e-4
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
-    """A run, or a sweep of runs, that every library does from the same arrays.
+    """A run, or a sweep of runs, that every library makes from the same arrays.
 
     The loss is the sum of squared errors, over all of the data at every step.
 
@@ -89,17 +89,18 @@ def network(
         model: the name of funcnn's model.
         optimizer: the name of funcnn's optimizer.
         rate: the learning rate for up to 64 samples, 1000 inputs and 100 hidden units.
-            The curvature grows with each of them, and beyond these SGD's rate shrinks.
+            The curvature grows with each of these, so for more of them SGD's rate is
+            made smaller.
         steps: the number of updates.
-        checked: as in ``Task``, for the steps that there are; a tenth of the steps and
-            all of them within ``CLOSE`` without it.
+        checked: as in ``Task``; entries beyond ``steps`` are dropped. Without it, a
+            tenth of the steps and all of them, within ``CLOSE``.
         samples: the rows of x and y.
         widths: inputs, hidden units and outputs.
-        members: how many runs a sweep has, from one start, their rates from ``rate``
-            down to a tenth.
+        members: how many runs a sweep has. They start from the same params; their
+            rates go from ``rate`` down to a tenth of it.
     """
     generator = _generator()
-    x, y = data.gaussian(widths[0], samples, widths[2])
+    data = datasets.gaussian(widths[0], samples, widths[2])
     params = {}
     for layer, (fan_in, fan_out) in enumerate([widths[:2], widths[1:]], start=1):
         if model == "mlp":
@@ -110,18 +111,7 @@ def network(
             params[f"b{layer}"] = generator.uniform(-bound, bound, fan_out)
     if optimizer == "sgd":
         rate *= min(1, 64 / samples) * min(1, 1000 / widths[0]) * min(1, 100 / widths[1])
-    return Task(
-        name=name,
-        model=model,
-        optimizer=optimizer,
-        learning_rate=_rates(rate, members),
-        steps=steps,
-        checked=_checked(checked, steps),
-        x=x.astype(np.float32),
-        y=y.astype(np.float32),
-        params=_starts(params, members),
-        members=members,
-    )
+    return _task(name, model, optimizer, rate, steps, checked, data, params, members)
 
 
 def curve(
@@ -142,16 +132,16 @@ def curve(
         model: the name of funcnn's model.
         optimizer: the name of funcnn's optimizer.
         rate: the learning rate at 2000 points. The curvature of a sum of squares grows
-            with their number, and the rate of SGD shrinks.
+            with their number, so the rate of SGD is made smaller for more of them.
         steps: the number of updates.
-        checked: as in ``Task``, for the steps that there are; a tenth of the steps and
-            all of them within ``CLOSE`` without it.
+        checked: as in ``Task``; entries beyond ``steps`` are dropped. Without it, a
+            tenth of the steps and all of them, within ``CLOSE``.
         samples: the number of points.
-        members: how many runs a sweep has, from one start, their rates from ``rate``
-            down to a tenth.
+        members: how many runs a sweep has. They start from the same params; their
+            rates go from ``rate`` down to a tenth of it.
     """
     generator = _generator()
-    x, y = data.sine(samples)
+    data = datasets.sine(samples)
     if model == "legendre":
         params = {"a": 0.0, "b": -1.0, "c": 0.0, "d": 0.3}
     elif model == "polynomial_linear":
@@ -165,19 +155,8 @@ def curve(
         params = {letter: generator.standard_normal() for letter in letters}
     if optimizer in ("sgd", "momentum"):
         rate *= 2000 / samples
-    return Task(
-        name=name,
-        model=model,
-        optimizer=optimizer,
-        learning_rate=_rates(rate, members),
-        steps=steps,
-        checked=_checked(checked, steps),
-        x=x.astype(np.float32),
-        y=y.astype(np.float32),
-        params=_starts(params, members),
-        members=members,
-        terms=extra_terms(SEED, steps) if model == "dynamic" else None,
-    )
+    terms = extra_terms(SEED, steps) if model == "dynamic" else None
+    return _task(name, model, optimizer, rate, steps, checked, data, params, members, terms)
 
 
 def member(task: Task, index: int) -> Task:
@@ -191,23 +170,40 @@ def member(task: Task, index: int) -> Task:
 
 
 def _generator() -> np.random.Generator:
-    """For initial values; ``data.gaussian`` draws the first numbers of the seed 0 itself."""
+    """For initial values; the data come from a generator of their own."""
     return np.random.default_rng([SEED, 1])
 
 
-def _checked(given: Mapping[int, float] | None, steps: int) -> Mapping[int, float]:
-    known = {step: share for step, share in (given or {}).items() if step <= steps}
-    return known or {max(1, steps // 10): CLOSE, steps: CLOSE}
-
-
-def _starts(params: Mapping[str, Any], members: int | None) -> dict[str, np.ndarray]:
-    """The params as float32; the same for each member of a sweep."""
-    arrays = {name: np.asarray(value, np.float32) for name, value in params.items()}
-    if members is None:
-        return arrays
-    return {name: np.repeat(array[None], members, axis=0) for name, array in arrays.items()}
-
-
-def _rates(rate: float, members: int | None) -> np.ndarray:
-    rates = rate if members is None else np.geomspace(rate, rate / 10, members)
-    return np.asarray(rates, np.float32)
+def _task(
+    name: str,
+    model: str,
+    optimizer: str,
+    rate: float,
+    steps: int,
+    checked: Mapping[int, float] | None,
+    data: tuple[np.ndarray, np.ndarray],
+    params: Mapping[str, Any],
+    members: int | None,
+    terms: np.ndarray | None = None,
+) -> Task:
+    """A task in float32. The members of a sweep have the same params and different rates."""
+    x, y = (array.astype(np.float32) for array in data)
+    checked = {step: share for step, share in (checked or {}).items() if step <= steps}
+    params = {key: np.asarray(value, np.float32) for key, value in params.items()}
+    rates: Any = rate
+    if members is not None:
+        params = {key: np.repeat(value[None], members, axis=0) for key, value in params.items()}
+        rates = np.geomspace(rate, rate / 10, members)
+    return Task(
+        name=name,
+        model=model,
+        optimizer=optimizer,
+        learning_rate=np.asarray(rates, np.float32),
+        steps=steps,
+        checked=checked or {max(1, steps // 10): CLOSE, steps: CLOSE},
+        x=x,
+        y=y,
+        params=params,
+        members=members,
+        terms=terms,
+    )

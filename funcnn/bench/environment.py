@@ -1,4 +1,4 @@
-"""Where a measurement is made: the device, the settings, and what is recorded of them."""
+"""Where a measurement is made: the device, the settings, and what is recorded about both."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 
-from funcnn import checks
-from funcnn.core import ArgumentError
-from funcnn.precision import jax_promotion, numerics
+from funcnn.core import ArgumentError, checks
+from funcnn.core.precision import jax_promotion, numerics
 
-__all__ = ["DEVICES", "check_device", "described", "settings"]
+__all__ = ["DEVICES", "check_device", "described", "last_of", "settings"]
+
+Result = TypeVar("Result")
 
 DEVICES = ("cpu", "gpu")
 
@@ -58,6 +59,38 @@ def check_device(device: str | None) -> str:
     except RuntimeError as error:
         raise ArgumentError(f"device={device!r}: JAX finds none here") from error
     return device
+
+
+def last_of(
+    results: Callable[[str, dict[str, Any], int, str], Iterator[Result]],
+    method: str,
+    rounds: int,
+    device: str | None,
+    each: Callable[[Result], object] | None,
+) -> Result:
+    """The complete result of a measurement.
+
+    Args:
+        results: from the method, the environment, the rounds and the device, gives the
+            result so far after each of its parts.
+        method: how it is measured, ``{rounds}`` to be filled in.
+        rounds: how often each part is timed.
+        device: ``"cpu"`` or ``"gpu"``; JAX's own choice without it.
+        each: called with the result so far.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for rounds or a device that cannot be used.
+    """
+    rounds = checks.integer("rounds", rounds, at_least=1)
+    device = check_device(device)
+    facts = described(device)
+    so_far = []
+    with settings(device):
+        for result in results(method.format(rounds=rounds), facts, rounds, device):
+            so_far.append(result)
+            if each is not None:
+                each(result)
+    return so_far[-1]
 
 
 @contextlib.contextmanager

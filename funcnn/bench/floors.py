@@ -1,12 +1,13 @@
-"""What no step can do without, timed like a peer: its matrix products, and its bytes.
+"""Floors: lower bounds on the time of a step, measured like a peer.
 
-Each product is done by the fastest of the libraries present, its operands and its result
-stored in whichever way is fastest for it. The bytes are those that a step must read
-or write at least once: the data and the params, the new params, and the optimizer's
-memory before and after; a copy of half as many moves them.
+One floor is the step's matrix products, each done by the fastest of the installed
+libraries, with its operands and its result stored in whichever order is fastest. The
+other is its bytes: those that a step must read or write at least once, which are the
+data, the params, the new params, and the optimizer's memory before and after. A copy of
+half as many bytes reads and writes that many.
 
-They are floors of a step that does what the formula says. A step that needs less, as
-from inner products of the inputs, may well be below them.
+They are lower bounds for a step that computes the formula as it is written. A step that
+needs fewer products, such as one from inner products of the inputs, can take less time.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def _products(task: Task, device: str) -> Prepared:
     every = products_of(task)
     if not every:
         raise NotServedError("a step has no matrix product")
-    chosen = [fastest(_ways(product, device)) for product in every]
+    chosen = [fastest(_variants(product, device)) for product in every]
 
     def run(steps: int) -> None:
         for multiply in chosen:
@@ -93,17 +94,18 @@ FLOORS = (Peer("floor: products", _products), Peer("floor: bytes", _bytes))
 """The rows below the peers of a task."""
 
 
-def _ways(product: Product, device: str) -> Iterator[Callable[[int], Any]]:
-    """The product by each library, its operands and its result stored in either way."""
+def _variants(product: Product, device: str) -> Iterator[Callable[[int], Any]]:
+    """The product by each library, every matrix stored as it is or transposed."""
     generator = np.random.default_rng(0)
     stack = () if product.batch == 1 else (product.batch,)
-    for first_turned, second_turned, result_turned in itertools.product((False, True), repeat=3):
+    for transposed in itertools.product((False, True), repeat=3):
+        first_transposed, second_transposed, result_transposed = transposed
         rows, inner, columns = product[:3]
-        if result_turned:  # (A·B)ᵀ = Bᵀ·Aᵀ
+        if result_transposed:  # (A·B)ᵀ = Bᵀ·Aᵀ
             rows, columns = columns, rows
-        first = (inner, rows) if first_turned else (rows, inner)
-        second = (columns, inner) if second_turned else (inner, columns)
-        # Small, so that a product whose numbers go into the next stays finite.
+        first = (inner, rows) if first_transposed else (rows, inner)
+        second = (columns, inner) if second_transposed else (inner, columns)
+        # Small numbers, so that a product which is used in the next one stays finite.
         left = 0.01 * generator.standard_normal((*stack, *first), np.float32)
         right = 0.01 * generator.standard_normal((*stack, *second), np.float32)
-        yield from multiplications(left, right, (first_turned, second_turned), device)
+        yield from multiplications(left, right, (first_transposed, second_transposed), device)

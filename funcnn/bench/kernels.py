@@ -1,9 +1,9 @@
-"""A matrix product and a copy, many times over, by each library that is present."""
+"""A matrix product and a copy, repeated, by each library that is installed."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -12,29 +12,29 @@ import numpy as np
 __all__ = ["copies", "multiplications"]
 
 Run = Callable[[int], Any]
-Turned = tuple[bool, bool]
+Transposed = tuple[bool, bool]
 
 
 def multiplications(
-    first: np.ndarray, second: np.ndarray, turned: Turned, device: str
+    first: np.ndarray, second: np.ndarray, transposed: Transposed, device: str
 ) -> Iterator[Run]:
-    """``run(steps)`` makes the product of two matrices, or stacks of them, that often.
+    """``run(steps)`` multiplies two matrices, or stacks of them, ``steps`` times.
 
     Args:
-        first: as it is stored.
-        second: as it is stored.
-        turned: whether each is stored the other way around: its transpose is the factor.
+        first: the left factor, as it is stored.
+        second: the right factor, as it is stored.
+        transposed: whether each is stored transposed: then its transpose is the factor.
         device: ``"cpu"`` or ``"gpu"``.
     """
     if device == "cpu":
-        yield _numpy_products(first, second, turned)
-    yield _jax_products(first, second, turned)
+        yield _numpy_products(first, second, transposed)
+    yield _jax_products(first, second, transposed)
     if (torch := _torch(device)) is not None:
-        yield _torch_products(torch, first, second, turned, device)
+        yield _torch_products(torch, first, second, transposed, device)
 
 
 def copies(count: int, device: str) -> Iterator[Run]:
-    """``run(steps)`` reads and writes ``count`` numbers of float32, that often."""
+    """``run(steps)`` reads and writes ``count`` numbers of float32, ``steps`` times."""
     source = np.ones(count, np.float32)
     if device == "cpu":
         yield _numpy_copies(source)
@@ -43,8 +43,13 @@ def copies(count: int, device: str) -> Iterator[Run]:
         yield _torch_copies(torch, source, device)
 
 
-def _numpy_products(first: np.ndarray, second: np.ndarray, turned: Turned) -> Run:
-    left, right = (m.mT if t else m for m, t in zip((first, second), turned, strict=True))
+def _factors(stored: Sequence[Any], transposed: Transposed) -> list[Any]:
+    """The factors of a product, from how they are stored."""
+    return [one.mT if flip else one for one, flip in zip(stored, transposed, strict=True)]
+
+
+def _numpy_products(first: np.ndarray, second: np.ndarray, transposed: Transposed) -> Run:
+    left, right = _factors((first, second), transposed)
     product = left @ right
 
     def run(steps: int) -> None:
@@ -64,21 +69,21 @@ def _numpy_copies(source: np.ndarray) -> Run:
     return run
 
 
-def _jax_products(first: np.ndarray, second: np.ndarray, turned: Turned) -> Run:
+def _jax_products(first: np.ndarray, second: np.ndarray, transposed: Transposed) -> Run:
     operands = jax.device_put((first, second))
-    return lambda steps: jax.block_until_ready(_jax_loop(*operands, np.int32(steps), turned))
+    return lambda steps: jax.block_until_ready(_jax_loop(*operands, np.int32(steps), transposed))
 
 
-@functools.partial(jax.jit, static_argnames="turned")
-def _jax_loop(first: jax.Array, second: jax.Array, steps: Any, turned: Turned) -> jax.Array:
+@functools.partial(jax.jit, static_argnames="transposed")
+def _jax_loop(first: jax.Array, second: jax.Array, steps: Any, transposed: Transposed) -> jax.Array:
     def multiply(first: jax.Array) -> jax.Array:
-        left, right = (m.mT if t else m for m, t in zip((first, second), turned, strict=True))
+        left, right = _factors((first, second), transposed)
         return left @ right
 
     def body(_: Any, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         first, _product = carry
         product = multiply(first)
-        # A number of it goes into the next product, so that none is left out.
+        # One number of it is used in the next product, so that XLA can leave no product out.
         corner = (0,) * first.ndim
         part = jax.lax.slice(product, corner, (1,) * first.ndim)
         return jax.lax.dynamic_update_slice(first, part, corner), product
@@ -106,10 +111,9 @@ def _torch(device: str) -> Any:
 
 
 def _torch_products(
-    torch: Any, first: np.ndarray, second: np.ndarray, turned: Turned, device: str
+    torch: Any, first: np.ndarray, second: np.ndarray, transposed: Transposed, device: str
 ) -> Run:
-    placed = (_placed(torch, matrix, device) for matrix in (first, second))
-    left, right = (m.mT if t else m for m, t in zip(placed, turned, strict=True))
+    left, right = _factors([_placed(torch, one, device) for one in (first, second)], transposed)
     product = left @ right
     return _torch_run(torch, device, lambda: torch.matmul(left, right, out=product))
 

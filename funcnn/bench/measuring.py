@@ -1,7 +1,8 @@
-"""One task: its peers prepared, called for the first time, checked, and timed."""
+"""One task: its peers are prepared, called for the first time, checked, and timed."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ import numpy as np
 from funcnn.bench import arrays, floors
 from funcnn.bench.drawing import Task
 from funcnn.bench.peers import OWN, NotServedError, Peer, Prepared
-from funcnn.bench.results import TaskResult, Timing
+from funcnn.bench.records import Timing
+from funcnn.bench.results import TaskResult
 from funcnn.bench.timing import (
     FIRST_STEPS,
     LONGEST_SECONDS,
@@ -19,8 +21,8 @@ from funcnn.bench.timing import (
     first_call,
     interleaved,
     lengths,
+    sample,
 )
-from funcnn.core import ArgumentError
 
 __all__ = ["Ready", "first_called", "losses", "measure", "reason", "refusal", "timed"]
 
@@ -33,7 +35,7 @@ class Ready(NamedTuple):
 
 
 def measure(task: Task, peers: Sequence[Peer], rounds: int, device: str) -> TaskResult:
-    """Time every peer that ends where funcnn does.
+    """Time every peer that ends at funcnn's loss.
 
     Args:
         task: what to do.
@@ -43,7 +45,7 @@ def measure(task: Task, peers: Sequence[Peer], rounds: int, device: str) -> Task
 
     Raises:
         ArgumentError: for a task that diverges.
-        Exception: whatever funcnn raises. What another raises is why it is left out.
+        Exception: whatever funcnn raises. A peer that raises is left out, with its reason.
     """
     ready: dict[str, Ready] = {}
     left_out: dict[str, str] = {}
@@ -58,13 +60,11 @@ def measure(task: Task, peers: Sequence[Peer], rounds: int, device: str) -> Task
             left_out[peer.name] = reason(error)
             continue
         expected = expected or ends
-        elsewhere = refusal(task, ends, expected)
-        if elsewhere is None:
+        refused = refusal(task, ends, expected)
+        if refused is None:
             ready[peer.name] = called
-        elif peer.name == OWN:  # Only a loss that is not finite differs from itself.
-            raise ArgumentError(f"task={task.name!r} diverges; a smaller rate may help")
         else:
-            left_out[peer.name] = elsewhere
+            left_out[peer.name] = refused
     trained = len(ready)
     for floor in floors.FLOORS:
         try:
@@ -85,7 +85,7 @@ def measure(task: Task, peers: Sequence[Peer], rounds: int, device: str) -> Task
 def first_called(peer: Peer, task: Task, device: str) -> Ready:
     """Prepare a peer and time its first call."""
     prepared = peer.prepare(task, device)
-    jax.clear_caches()  # What one peer has compiled is not to be found by another.
+    jax.clear_caches()  # So that no peer finds what another has compiled.
     return Ready(prepared, first_call(prepared.run, min(FIRST_STEPS, task.steps)))
 
 
@@ -97,7 +97,7 @@ def losses(prepared: Prepared, task: Task) -> dict[int, np.ndarray]:
 
 
 def refusal(task: Task, ends: dict[int, np.ndarray], expected: dict[int, np.ndarray]) -> str | None:
-    """Where a peer's losses are not funcnn's, in words; None where they are."""
+    """How a peer's losses differ from funcnn's, in words; None where they agree."""
     for steps, tolerance in task.checked.items():
         found, wanted = np.ravel(ends[steps]), np.ravel(expected[steps])
         difference = np.abs(found - wanted) / wanted
@@ -112,7 +112,7 @@ def refusal(task: Task, ends: dict[int, np.ndarray], expected: dict[int, np.ndar
 
 
 def reason(error: Exception) -> str:
-    """Why there is no time: a peer's own words, or the first line of what it raised."""
+    """Why a peer has no time: its own words, or the first line of the error it raised."""
     if isinstance(error, NotServedError):
         return str(error)
     first_line = (str(error).strip() or "no message").splitlines()[0]
@@ -123,17 +123,18 @@ def timed(
     ready: dict[str, Ready], steps: int, rounds: int, longest: float = LONGEST_SECONDS
 ) -> tuple[Timing, ...]:
     """Samples of every peer, interleaved, of runs that take ``longest`` seconds at most."""
-    runs = {
-        name: (peer.prepared.run, lengths(peer.prepared.run, steps, longest))
+    chosen = {name: lengths(peer.prepared.run, steps, longest) for name, peer in ready.items()}
+    samplers = {
+        name: functools.partial(sample, peer.prepared.run, chosen[name])
         for name, peer in ready.items()
     }
-    samples = interleaved(runs, rounds)
+    samples = interleaved(samplers, rounds)
     return tuple(
         Timing(
             peer=name,
-            step_seconds=tuple(sample.step_seconds for sample in samples[name]),
-            run_seconds=tuple(sample.run_seconds for sample in samples[name]),
-            run_steps=runs[name][1].long,
+            step_seconds=tuple(one.step_seconds for one in samples[name]),
+            run_seconds=tuple(one.run_seconds for one in samples[name]),
+            run_steps=chosen[name].long,
             first_call_seconds=peer.first.seconds,
             compile_seconds=peer.first.compile_seconds,
         )

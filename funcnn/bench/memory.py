@@ -1,4 +1,4 @@
-"""The most memory that a stretch of a process takes."""
+"""How much memory a part of a process takes at most."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def peak_from_here(device: str) -> Callable[[], int]:
     """A function that gives the bytes by which memory has grown at most since this call.
 
     On a GPU, those that JAX and PyTorch have taken there; on a CPU, those of the whole
-    process. Linux can forget an earlier peak; elsewhere, only what exceeds it counts.
+    process. On Linux an earlier peak is reset; elsewhere only what exceeds it counts.
     """
     if device == "gpu":
         return _gpu_bytes
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # The peak begins anew, at what is in use.
+        Path("/proc/self/clear_refs").write_text("5")  # Resets the peak to what is in use.
     before = _process_peak()
     return lambda: _process_peak() - before
 

@@ -1,17 +1,29 @@
-"""What a benchmark gives back."""
+"""What was measured, as plain data.
+
+How a record is printed is in ``tables``, how it is drawn in ``pictures``.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import statistics
-from typing import TYPE_CHECKING, Any
 
-from funcnn.bench.records import Record
+from funcnn.bench.axes import AXES
+from funcnn.bench.saving import Record
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["Benchmark", "TaskResult", "Timing"]
+__all__ = [
+    "Benchmark",
+    "Cold",
+    "FormTiming",
+    "Forms",
+    "Overhead",
+    "Point",
+    "Record",
+    "RunTiming",
+    "Scaling",
+    "TaskResult",
+    "Timing",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +36,7 @@ class Timing:
         run_seconds: a run of ``run_steps`` steps, in each round.
         run_steps: the task's steps, or as many as fit into a second.
         first_call_seconds: the first run, of ten steps.
-        compile_seconds: by how much it exceeded the second.
+        compile_seconds: how much longer the first run took than the second.
     """
 
     peer: str
@@ -53,7 +65,7 @@ class Timing:
 
 @dataclasses.dataclass(frozen=True)
 class TaskResult:
-    """A task's timings.
+    """The timings of one task.
 
     Attributes:
         task: its name.
@@ -61,7 +73,7 @@ class TaskResult:
         checked: for some numbers of steps, how far a peer's loss may be from funcnn's,
             as a share of it.
         timings: one for each peer that ended where funcnn did; funcnn's is the first.
-        floors: what no step can do without, timed in the same rounds.
+        floors: lower bounds on a step, timed in the same rounds.
         left_out: the peers that have no time, and why.
     """
 
@@ -73,42 +85,165 @@ class TaskResult:
     left_out: dict[str, str]
 
     def ratio(self, timing: Timing) -> float:
-        """How many times as long as funcnn's a step takes, median to median."""
+        """The time of a step over the time of funcnn's, median to median."""
         return timing.microseconds / self.timings[0].microseconds
-
-    def __str__(self) -> str:
-        from funcnn.bench import tables
-
-        return tables.task(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark(Record):
-    """All that one call measured; ``str`` is the table.
+    """All that one call of ``funcnn.benchmark`` measured.
 
     Attributes:
-        method: how it was measured.
-        environment: on what: device, processor, threads, precision, versions, date.
-        missing: the peers that are not installed.
+        missing: the peers that are not installed, and why.
         tasks: a result for each task.
     """
 
-    method: str
-    environment: dict[str, Any]
     missing: dict[str, str]
     tasks: tuple[TaskResult, ...]
 
-    def __str__(self) -> str:
-        from funcnn.bench import tables
 
-        return tables.benchmark(self)
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A peer at one size.
 
-    def plot(self) -> Figure:
-        """Draw a bar for each peer, by task, on log axes; needs the extra ``plot``.
+    Attributes:
+        axis: the name of what grows.
+        size: how large it is.
+        timing: what was measured.
+        peak_bytes: by how much memory grew at most.
+    """
 
-        Raises:
-            MissingExtraError: where matplotlib is not installed.
-        """
-        from funcnn.bench import pictures
+    axis: str
+    size: int
+    timing: Timing
+    peak_bytes: int
 
-        return pictures.benchmark(self)
+    @property
+    def of_run(self) -> bool:
+        """Whether the cost is that of a whole run, and not of a step."""
+        return AXES[self.axis].whole
+
+    @property
+    def cost(self) -> float:
+        """The median: microseconds a step, or milliseconds a run."""
+        if self.of_run:
+            return statistics.median(self.timing.run_seconds) * 1e3
+        return self.timing.microseconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaling(Record):
+    """How cost grows: one point for each size and peer.
+
+    Attributes:
+        points: in the order of ``AXES``, their sizes and the peers.
+        left_out: the peers that have no points, or not all, and why.
+    """
+
+    points: tuple[Point, ...]
+    left_out: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cold(Record):
+    """How long whole processes took.
+
+    Attributes:
+        missing: the processes whose library is not installed, and why.
+        seconds: for each other process, one number a round; funcnn's is the first.
+    """
+
+    missing: dict[str, str]
+    seconds: dict[str, tuple[float, ...]]
+
+    def ratio(self, name: str) -> float:
+        """The time of funcnn's process over that of another, median to median."""
+        own = next(iter(self.seconds.values()))
+        return statistics.median(own) / statistics.median(self.seconds[name])
+
+
+@dataclasses.dataclass(frozen=True)
+class FormTiming:
+    """One run in each form.
+
+    Attributes:
+        task: the name of the task.
+        size: its points or samples.
+        steps: its steps.
+        seconds: for ``"direct"``, ``"gram"`` and ``"auto"``, one number a round.
+        chosen: the form that ``"auto"`` took.
+    """
+
+    task: str
+    size: int
+    steps: int
+    seconds: dict[str, tuple[float, ...]]
+    chosen: str
+
+    def median(self, form: str) -> float:
+        """The seconds of a run in a form."""
+        return statistics.median(self.seconds[form])
+
+    @property
+    def ratio(self) -> float:
+        """The time of ``"auto"`` over that of the better form, median to median."""
+        return self.median("auto") / min(self.median("direct"), self.median("gram"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Forms(Record):
+    """What ``form="auto"`` takes, beside the forms that it chooses from.
+
+    Attributes:
+        timings: in the order of the tasks, their sizes and steps.
+        left_out: the runs that were not made, and why.
+    """
+
+    timings: tuple[FormTiming, ...]
+    left_out: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunTiming:
+    """A run beside its loop alone.
+
+    Attributes:
+        experiment: the name of the experiment.
+        model: the name of its model.
+        form: the form of both.
+        steps: the steps of both.
+        run_seconds: ``run``, in each round.
+        fit_seconds: a bare ``fit``, in each round.
+    """
+
+    experiment: str
+    model: str
+    form: str
+    steps: int
+    run_seconds: tuple[float, ...]
+    fit_seconds: tuple[float, ...]
+
+    @property
+    def ratio_of_medians(self) -> float:
+        """The time of ``run`` over that of ``fit``, median to median."""
+        return statistics.median(self.run_seconds) / statistics.median(self.fit_seconds)
+
+    @property
+    def median_of_ratios(self) -> float:
+        """The same of each round, and the median of these."""
+        pairs = zip(self.run_seconds, self.fit_seconds, strict=True)
+        return statistics.median(run / fit for run, fit in pairs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Overhead(Record):
+    """What a run costs around its loop.
+
+    Attributes:
+        runs: one for each model's own experiment.
+        call_seconds: a whole call of ``funcnn.train`` of a few steps, which compiles
+            nothing, in each round.
+    """
+
+    runs: tuple[RunTiming, ...]
+    call_seconds: tuple[float, ...]

@@ -1,27 +1,32 @@
-"""How cost grows: with steps, width, batch, data points, and the members of a sweep."""
+"""How cost grows: with steps, width, batch, data points, and the members of a sweep.
+
+Each point is measured by ``python -m funcnn.bench.scaling``, which reads a request and
+writes its answer, both in JSON. So a point's memory is its own, and a point that takes
+too long can be ended.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import statistics
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from funcnn import checks
+from funcnn.bench import environment, measuring, tasks
 from funcnn.bench.axes import AXES
-from funcnn.bench.environment import DEVICES
-from funcnn.bench.peers import OWN, PEERS
-from funcnn.bench.records import Record, decoded
-from funcnn.bench.results import Timing
-from funcnn.core import ArgumentError
+from funcnn.bench.drawing import Task
+from funcnn.bench.memory import peak_from_here
+from funcnn.bench.peers import OWN, PEERS, find
+from funcnn.bench.records import Point, Timing
+from funcnn.bench.results import Scaling
+from funcnn.bench.saving import decoded
+from funcnn.bench.timing import LONGEST_SECONDS
+from funcnn.core import ArgumentError, checks
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["BEST", "Point", "Scaling", "scale"]
+__all__ = ["BEST", "answer", "measure"]
 
 METHOD = (
     "Each point in a process of its own, its rounds ({rounds}) one after the other. µs a step: as "
@@ -31,70 +36,16 @@ METHOD = (
 )
 
 BEST = ("funcnn-gram", "numpy", "torch-autograd", "torch-compile", "torch-func", "jax-scan")
-"""The peers that are drawn beside funcnn, unless others are asked for."""
+"""The peers that are measured beside funcnn, unless others are asked for."""
 
 TIMEOUT_SECONDS = 600
 """How long a point may take."""
 
-
-@dataclasses.dataclass(frozen=True)
-class Point:
-    """A peer at a size.
-
-    Attributes:
-        axis: the name of what grows.
-        size: how large it is.
-        timing: what was measured.
-        peak_bytes: by how much memory grew at most.
-    """
-
-    axis: str
-    size: int
-    timing: Timing
-    peak_bytes: int
-
-    @property
-    def of_run(self) -> bool:
-        """Whether the cost is that of a whole run."""
-        return AXES[self.axis].whole
-
-    @property
-    def cost(self) -> float:
-        """The median: microseconds a step, or milliseconds a run."""
-        if self.of_run:
-            return statistics.median(self.timing.run_seconds) * 1e3
-        return self.timing.microseconds
+CHECKED_STEPS = 20
+"""After how many steps, at most, losses are compared: before rounding errors dominate any."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Scaling(Record):
-    """All the points; ``str`` is the table.
-
-    Attributes:
-        method: how they were measured.
-        environment: on what.
-        points: in the order of ``AXES``, their sizes and the peers.
-        left_out: the peers without any, or without some, and why.
-    """
-
-    method: str
-    environment: dict[str, Any]
-    points: tuple[Point, ...]
-    left_out: dict[str, str]
-
-    def __str__(self) -> str:
-        from funcnn.bench import tables
-
-        return tables.scaling(self)
-
-    def plot(self) -> Figure:
-        """Draw cost, first call and memory over each axis; needs the extra ``plot``."""
-        from funcnn.bench import pictures
-
-        return pictures.scaling(self)
-
-
-def scale(
+def measure(
     axes: str | Sequence[str] | None = None,
     *,
     peers: str | Sequence[str] | None = None,
@@ -121,7 +72,7 @@ def scale(
     names = list(dict.fromkeys([OWN, *(checks.choice("peer", name, PEERS) for name in peers)]))
     rounds = checks.integer("rounds", rounds, at_least=1)
     if device is not None:
-        checks.choice("device", device, DEVICES)
+        checks.choice("device", device, environment.DEVICES)
 
     result = Scaling(METHOD.format(rounds=rounds), environment={}, points=(), left_out={})
     for name, size, peer in _places(chosen, names):
@@ -130,18 +81,46 @@ def scale(
         axis = AXES[name]
         request = {"task": axis.task, "sizes": axis.arguments(size), "peer": peer}
         request |= {"rounds": rounds, "device": device, "whole": axis.whole}
-        answer = _in_a_process(request)
-        environment = answer.get("environment", result.environment)
-        result = dataclasses.replace(result, environment=environment)
-        if "left_out" in answer:
-            why = {f"{peer}, {name}": f"from {size} on: {answer['left_out']}"}
+        answered = _in_a_process(request)
+        facts = answered.get("environment", result.environment)
+        result = dataclasses.replace(result, environment=facts)
+        if "left_out" in answered:
+            why = {f"{peer}, {name}": f"from {size} on: {answered['left_out']}"}
             result = dataclasses.replace(result, left_out=result.left_out | why)
             continue
-        point = Point(name, size, decoded(Timing, answer["timing"]), answer["peak_bytes"])
+        point = Point(name, size, decoded(Timing, answered["timing"]), answered["peak_bytes"])
         result = dataclasses.replace(result, points=(*result.points, point))
         if each is not None:
             each(result)
     return result
+
+
+def answer(
+    task: str, sizes: dict[str, Any], peer: str, rounds: int, device: str | None, whole: bool
+) -> dict[str, Any]:
+    """Measure one point, in this process.
+
+    Args:
+        task: the name of the task.
+        sizes: what ``tasks.make`` takes in place of the task's own.
+        peer: the name of the peer.
+        rounds: how many samples to take.
+        device: ``"cpu"``, ``"gpu"``, or None for JAX's own choice.
+        whole: whether to time all of the task's steps, however long they take.
+
+    Returns:
+        ``timing`` and ``peak_bytes``, or the reason why the point is ``left_out``; and
+        the ``environment``.
+    """
+    device = environment.check_device(device)
+    made = tasks.make(task, **sizes)
+    made = dataclasses.replace(made, checked={min(CHECKED_STEPS, made.steps): 1e-3})
+    with environment.settings(device):
+        try:
+            measured = _measured(made, peer, rounds, device, whole)
+        except Exception as error:
+            measured = {"left_out": measuring.reason(error)}
+        return measured | {"environment": environment.described(device)}
 
 
 def _places(axes: list[str], peers: list[str]) -> Iterator[tuple[str, int, str]]:
@@ -151,12 +130,12 @@ def _places(axes: list[str], peers: list[str]) -> Iterator[tuple[str, int, str]]
 
 
 def _in_a_process(request: dict[str, Any]) -> dict[str, Any]:
-    """What ``funcnn.bench.point`` answers, or why it does not.
+    """What :func:`answer` returns in a process of its own, or why it returns nothing.
 
     Raises:
-        ArgumentError: where the request cannot be met, on no account of the peer.
+        ArgumentError: where no peer could meet the request.
     """
-    command = [sys.executable, "-m", "funcnn.bench.point"]
+    command = [sys.executable, "-m", "funcnn.bench.scaling"]
     try:
         done = subprocess.run(
             command,
@@ -170,7 +149,32 @@ def _in_a_process(request: dict[str, Any]) -> dict[str, Any]:
         return {"left_out": f"it takes more than {TIMEOUT_SECONDS} s"}
     if done.returncode:
         return {"left_out": f"its process ended with exit code {done.returncode}"}
-    answer = json.loads(done.stdout.splitlines()[-1])
-    if "error" in answer:
-        raise ArgumentError(answer["error"])
-    return answer
+    answered = json.loads(done.stdout.splitlines()[-1])
+    if "error" in answered:
+        raise ArgumentError(answered["error"])
+    return answered
+
+
+def _measured(task: Task, name: str, rounds: int, device: str, whole: bool) -> dict[str, Any]:
+    found, missing = find([name])
+    if missing:
+        return {"left_out": missing[name]}
+    peak = peak_from_here(device)
+    ready = {name: measuring.first_called(found[-1], task, device)}
+    longest = math.inf if whole else LONGEST_SECONDS
+    (timing,) = measuring.timed(ready, task.steps, rounds, longest)
+    peak_bytes = peak()
+    # Only now does funcnn run, so that its memory does not count as the peer's.
+    own = measuring.first_called(found[0], task, device)
+    expected = measuring.losses(own.prepared, task)
+    refused = measuring.refusal(task, measuring.losses(ready[name].prepared, task), expected)
+    if refused is not None:
+        return {"left_out": refused}
+    return {"timing": dataclasses.asdict(timing), "peak_bytes": peak_bytes}
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(answer(**json.load(sys.stdin))))
+    except ArgumentError as error:
+        print(json.dumps({"error": str(error)}))

@@ -16,17 +16,18 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from funcnn import checks
 from funcnn.bench.drawing import Task, curve, network
+from funcnn.core import checks
 
 __all__ = ["TASKS", "make"]
 
 TASKS: Mapping[str, Callable[..., Task]] = MappingProxyType(
     {
-        # The networks are compared while float32 can tell: at its end the loss has fallen by ten
-        # decades and more, and in float64 is a third of the direct form's (wide), a fiftieth
-        # (two-layer), nothing (linear-adam). RMSprop's steps outgrow the curvature after a
-        # thousand, where two right runs part by their roundings.
+        # The networks are compared at steps where float32 still has digits. By the end the loss
+        # has fallen by more than ten decades, and what is left is mostly rounding: the same run
+        # in float64 ends at a third of it (wide), a fiftieth (two-layer), or zero (linear-adam).
+        # After a thousand steps RMSprop's are too large for the curvature, and then two correct
+        # runs differ by what their roundings have grown to.
         "two-layer": functools.partial(network, checked={100: 1e-4, 300: 0.1}),
         "linear-adam": functools.partial(
             network,
@@ -53,7 +54,7 @@ TASKS: Mapping[str, Callable[..., Task]] = MappingProxyType(
         "large-batch": functools.partial(
             network, model="mlp_linear", optimizer="adam", rate=1e-4, samples=4096, steps=50
         ),
-        # All steps of a sweep, one run after another, would take minutes to check.
+        # To check all steps of a sweep, one run after another, would take minutes.
         "sweep-mlp": functools.partial(network, members=64, checked={10: 1e-4, 50: 1e-3}),
         "sweep-cubic": functools.partial(curve, members=1000, checked={10: 1e-4, 100: 1e-4}),
     }

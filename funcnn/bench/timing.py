@@ -1,18 +1,19 @@
 """How a time is taken.
 
-A run of ``steps`` steps costs something once (checks, placing arrays, starting the
-loop) and something a step. The cost of one more step is what a longer run takes
-more than a shorter one, divided by the difference in steps: what is paid once, the
-compilation before all, is not in it.
+A run of ``steps`` steps has a cost that is paid once (checks, placing arrays, starting
+the loop) and a cost that is paid at each step. The cost of one more step is the time of
+a longer run minus the time of a shorter one, divided by the difference in steps: what is
+paid once, such as the compilation, is not in it.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 __all__ = [
     "FIRST_STEPS",
@@ -25,6 +26,7 @@ __all__ = [
     "interleaved",
     "lengths",
     "sample",
+    "side_by_side",
 ]
 
 FIRST_STEPS = 10
@@ -34,10 +36,10 @@ LONGEST_SECONDS = 1.0
 """The longest run that is timed, unless a run of the task's steps takes less."""
 
 SAMPLE_SECONDS = 0.2
-"""What a sample takes at least: short runs are repeated until they fill it."""
+"""The least time that a sample takes: short runs are repeated until they fill it."""
 
 TRIAL_SECONDS = 0.002
-"""How long ``fastest`` tries each run, ten times over: a disturbed moment must not decide."""
+"""How long ``fastest`` times each run, ten times over: one disturbance must not decide."""
 
 PAUSE_SECONDS = 0.05
 """The pause before a sample, in which the threads of the peer before it come to rest."""
@@ -54,6 +56,7 @@ METHOD = (
 """What the output says of the method."""
 
 Run = Callable[[int], Any]
+T = TypeVar("T")
 
 
 class FirstCall(NamedTuple):
@@ -95,7 +98,7 @@ def first_call(run: Run, steps: int) -> FirstCall:
 
 
 def lengths(run: Run, steps: int, longest: float = LONGEST_SECONDS) -> Lengths:
-    """The runs to time: of ``steps`` steps and a tenth of them, where that does not take too long.
+    """The two runs to time: of ``steps`` steps and of a tenth of them; fewer for a slow peer.
 
     Each length has run once when this returns, so that nothing compiles in a sample.
 
@@ -134,20 +137,33 @@ def sample(run: Run, lengths: Lengths) -> Sample:
     return Sample(more / (lengths.long - lengths.short), run_seconds)
 
 
-def interleaved(runs: Mapping[str, tuple[Run, Lengths]], rounds: int) -> dict[str, list[Sample]]:
-    """A sample of every peer in each round; another peer begins each round."""
-    names = list(runs)
-    samples: dict[str, list[Sample]] = {name: [] for name in names}
+def interleaved(samplers: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, tuple[T, ...]]:
+    """One sample by each sampler in every round; each round begins with another sampler."""
+    names = list(samplers)
+    samples: dict[str, list[T]] = {name: [] for name in names}
     for turn in range(rounds):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
             time.sleep(PAUSE_SECONDS)
-            samples[name].append(sample(*runs[name]))
-    return samples
+            samples[name].append(samplers[name]())
+    return {name: tuple(taken) for name, taken in samples.items()}
+
+
+def side_by_side(
+    calls: Mapping[str, Callable[[], Any]], rounds: int
+) -> dict[str, tuple[float, ...]]:
+    """The seconds of each call in every round, after a first call that is not counted.
+
+    In a round, a short call is repeated until ``SAMPLE_SECONDS`` are over; its median counts.
+    """
+    for call in calls.values():
+        call()
+    samplers = {name: functools.partial(_median_seconds, call) for name, call in calls.items()}
+    return interleaved(samplers, rounds)
 
 
 def fastest(runs: Iterable[Run]) -> Run:
-    """The run whose steps cost least, each tried for a moment."""
+    """The run whose steps cost least, each timed for a moment."""
     return min(runs, key=_least_step_seconds)
 
 
@@ -159,7 +175,14 @@ def _least_step_seconds(run: Run) -> float:
     return min(seconds, *(_seconds(run, steps) for _ in range(9))) / steps
 
 
-def _seconds(run: Run, steps: int) -> float:
+def _median_seconds(call: Callable[[], Any]) -> float:
+    taken = [_seconds(call)]
+    while sum(taken) < SAMPLE_SECONDS:
+        taken.append(_seconds(call))
+    return statistics.median(taken)
+
+
+def _seconds(call: Callable[..., Any], *arguments: Any) -> float:
     begin = time.perf_counter()
-    run(steps)
+    call(*arguments)
     return time.perf_counter() - begin

@@ -1,179 +1,49 @@
-"""The measurements measure what they say."""
+"""The benchmark measures what it says."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import json
 import math
-import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from bench_helpers import SMALL, result_of, sleeper, small
 
 import funcnn
-from funcnn import cli
 from funcnn.bench import (
     arrays,
-    axes,
-    cold,
     environment,
     floors,
     measuring,
     peers,
-    point,
     scaling,
     tables,
     tasks,
-    timing,
 )
-from funcnn.bench.peers import NotServedError, Peer, Prepared
-from funcnn.bench.results import Benchmark, TaskResult, Timing
-from funcnn.bench.scaling import Scaling
-
-NETWORK = {"samples": 8, "widths": (12, 6, 3), "rate": 1e-4, "steps": 20}
-CURVE = {"samples": 50, "steps": 20}
-SMALL = {
-    "two-layer": NETWORK,
-    "linear-adam": NETWORK,
-    "cubic-sgd": CURVE,
-    "cubic-rmsprop": CURVE,
-    "legendre": CURVE,
-    "dynamic": CURVE,
-    "sweep-mlp": NETWORK | {"members": 3},
-    "sweep-cubic": CURVE | {"members": 3},
-}
-
-
-@functools.cache
-def small(name):
-    return tasks.make(name, **SMALL[name])
-
-
-@pytest.fixture
-def small_tasks(monkeypatch):
-    """The tasks by their names, but small."""
-    made = {name: functools.partial(tasks.TASKS[name], **sizes) for name, sizes in SMALL.items()}
-    monkeypatch.setattr(tasks, "TASKS", made)
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """No floors, and short samples."""
-    monkeypatch.setattr(floors, "FLOORS", ())
-    monkeypatch.setattr(timing, "SAMPLE_SECONDS", 0.01)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command in this process: its exit code, stdout and stderr."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["funcnn", "bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-        shown = capsys.readouterr()
-        return exit_.value.code, shown.out, shown.err
-
-    return command
+from funcnn.bench.peers import NotServedError, Peer, Prepared, own
+from funcnn.bench.peers.numpy_loops import by_hand
+from funcnn.bench.results import Benchmark, Scaling
 
 
 def peer(name, run=lambda _: None, ends=lambda params: params):
     """A peer that runs a function, and ends where funcnn does unless told otherwise."""
 
     def prepare(task, device):
-        own = peers.find([])[0][0].prepare(task, device)
+        prepared = by_hand(task, device)
 
         def with_own(steps):
             run(steps)
-            return own.run(steps)
+            return prepared.run(steps)
 
-        return Prepared(with_own, lambda ended: ends(own.params(ended)))
+        return Prepared(with_own, lambda ended: ends(prepared.params(ended)))
 
     return Peer(name, prepare)
 
 
-def sleeper(a_step, once=0.0, first=0.0):
-    """A run that sleeps."""
-    waiting = [first]
-
-    def run(steps):
-        time.sleep(once + steps * a_step + (waiting.pop() if waiting else 0))
-
-    return run
-
-
-def timed(run, steps, rounds=3, longest=math.inf):
-    """Step seconds and run seconds of a bare run, as a benchmark takes them."""
-    chosen = timing.lengths(run, steps, longest)
-    samples = timing.interleaved({"it": (run, chosen)}, rounds)["it"]
-    return chosen, [one.step_seconds for one in samples], [one.run_seconds for one in samples]
-
-
-def test_a_peer_that_sleeps_is_measured_at_its_sleep():
-    chosen, step_seconds, run_seconds = timed(sleeper(0.001, once=0.02), steps=100)
-    assert (chosen.short, chosen.long) == (10, 100)
-    assert 0.0009 < np.median(step_seconds) < 0.003
-    assert 0.12 <= min(run_seconds) < 0.3
-
-
-def test_what_is_paid_once_is_not_in_the_steady_state():
-    run = sleeper(0.0005, first=0.5)
-    first = timing.first_call(run, 10)
-    assert 0.505 <= first.seconds < 1
-    assert 0.45 < first.compile_seconds < first.seconds
-    _, step_seconds, _ = timed(run, steps=100)
-    assert np.median(step_seconds) < 0.002
-
-
-def test_a_length_that_is_new_is_never_timed():
-    seen = set()
-
-    def run(steps):
-        time.sleep(0 if steps in seen else 0.1)
-        seen.add(steps)
-        time.sleep(steps * 0.0002)
-
-    _, step_seconds, _ = timed(run, steps=200)
-    assert np.median(step_seconds) < 0.0006
-
-
-def test_the_longest_run_is_not_made_again_to_choose_it():
-    made = []
-
-    def run(steps):
-        made.append(steps)
-        time.sleep(0.0001 * steps)
-
-    timing.lengths(run, 100)
-    assert made.count(100) == 2
-
-
-def test_a_slow_peer_makes_fewer_steps():
-    chosen, step_seconds, _ = timed(sleeper(0.01), steps=100_000, rounds=1, longest=0.3)
-    assert 10 <= chosen.long <= 30
-    assert 0.009 < step_seconds[0] < 0.03
-
-
-def test_every_round_times_every_peer_and_begins_with_another():
-    order = []
-    runs = {
-        name: (lambda _, name=name: order.append(name), timing.Lengths(1, 2, 1)) for name in "pqr"
-    }
-    samples = timing.interleaved(runs, rounds=4)
-    assert "".join(order[::3]) == "pqrqrprpqpqr"
-    assert {name: len(taken) for name, taken in samples.items()} == {"p": 4, "q": 4, "r": 4}
-
-
-def test_the_fastest_is_chosen():
-    slow, fast = sleeper(0.002), sleeper(0.0001)
-    assert timing.fastest([slow, fast, slow]) is fast
-
-
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "numpy_as_funcnn")
 def test_a_sleep_in_a_benchmark():
     task = tasks.make("cubic-sgd", samples=50, steps=100)
     run = sleeper(0.002, first=0.4)
@@ -187,9 +57,9 @@ def test_a_sleep_in_a_benchmark():
     assert len(slept.step_seconds) == 2
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "numpy_as_funcnn")
 def test_a_peer_that_ends_elsewhere_is_refused_with_both_losses():
-    task = small("two-layer")
+    task = small("cubic-sgd")
 
     def scaled(factor):
         return lambda params: {name: np.asarray(value) * factor for name, value in params.items()}
@@ -197,10 +67,9 @@ def test_a_peer_that_ends_elsewhere_is_refused_with_both_losses():
     wrong = [peer("elsewhere", ends=scaled(1.01)), peer("nowhere", ends=scaled(np.nan))]
     (result,) = funcnn.benchmark(task, peers=wrong, rounds=1).tasks
     assert [one.peer for one in result.timings] == ["funcnn"]
-    own = funcnn.train(
-        "mlp", (task.x, task.y), params=task.params, hidden=6, learning_rate=1e-4, steps=2
-    )
-    loss, moved = arrays.loss(task, own.params), arrays.loss(task, scaled(1.01)(own.params))
+    prepared = by_hand(task, "cpu")
+    ended = prepared.params(prepared.run(2))
+    loss, moved = arrays.loss(task, ended), arrays.loss(task, scaled(1.01)(ended))
     assert result.left_out["elsewhere"] == (
         f"refused: after 2 steps its loss is {moved:.6g}, funcnn's {loss:.6g}"
     )
@@ -208,7 +77,7 @@ def test_a_peer_that_ends_elsewhere_is_refused_with_both_losses():
     assert result.left_out["elsewhere"] in str(result)
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "numpy_as_funcnn")
 def test_one_member_that_ends_elsewhere_refuses_a_sweep():
     def elsewhere(params):
         return params | {"a": params["a"] + np.float32([0, 0.1, 0])}
@@ -218,7 +87,7 @@ def test_one_member_that_ends_elsewhere_refuses_a_sweep():
     assert "its loss of member 1 is" in result.left_out["elsewhere"]
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "numpy_as_funcnn")
 def test_a_peer_that_fails_or_cannot_is_named():
     def broken(_):
         raise RuntimeError("no compiler\nand more")
@@ -241,7 +110,7 @@ def test_a_task_that_diverges_is_refused():
         funcnn.benchmark(task, peers=[], rounds=1)
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "numpy_as_funcnn")
 def test_a_missing_library_is_named_and_left_out(monkeypatch):
     monkeypatch.setitem(sys.modules, "equinox", None)
     monkeypatch.delitem(sys.modules, "funcnn.bench.peers.equinox_modules", raising=False)
@@ -285,28 +154,34 @@ NOT_SERVED = {
     "scikit-learn": SMALL.keys() - {"linear-adam"},
 }
 # A benchmark refuses a peer that is wrong: what takes long to compile is sampled here.
-WHOLE = ("funcnn-gram", "numpy", "torch", "scikit")
-SAMPLED = {"linear-adam", "sweep-cubic"}
+WHOLE = ("torch", "scikit")
+SAMPLED = {
+    "funcnn": {"linear-adam", "cubic-rmsprop", "dynamic", "sweep-mlp"},
+    "funcnn-gram": {"two-layer", "sweep-cubic", *NOT_SERVED["funcnn-gram"]},
+    "funcnn-call": {"linear-adam", "sweep-mlp"},
+}
+OF_A_LIBRARY_ON_JAX = {"loop": {"linear-adam"}, "scan": {"sweep-cubic"}}  # They share a step.
 
 
 @functools.cache
-def own_loss(name):
+def loss_of_numpy(name):
     task = small(name)
-    prepared = peers.find([])[0][0].prepare(task, "cpu")
+    prepared = by_hand(task, "cpu")
     return arrays.loss(task, prepared.params(prepared.run(20)))
 
 
 @pytest.mark.filterwarnings("ignore")  # what the libraries say of themselves and each other
-@pytest.mark.parametrize("name", [name for name in peers.PEERS if name != peers.OWN])
-def test_a_peer_ends_at_funcnn_s_loss_in_the_tasks_that_it_serves(name, monkeypatch):
+@pytest.mark.parametrize("name", [name for name in peers.PEERS if name != "numpy"])
+def test_a_peer_ends_at_numpy_s_loss_in_the_tasks_that_it_serves(name, monkeypatch):
     found, missing = peers.find([name])
     if missing:
         pytest.skip(missing[name])
     if name == "torch-compile":  # Half a minute of a C++ compiler.
         monkeypatch.setattr("torch.compile", lambda **_: lambda step: step)
-    chosen = SMALL.keys() if name.startswith(WHOLE) else SAMPLED
-    if name.endswith("-scan"):  # The step is that of the loop.
-        chosen = {"linear-adam"}
+    if name.startswith(WHOLE):
+        chosen = SMALL.keys()
+    else:
+        chosen = SAMPLED.get(name) or OF_A_LIBRARY_ON_JAX[name.split("-")[1]]
     with environment.settings("cpu"):
         for task in map(small, sorted(chosen)):
             if task.name in NOT_SERVED.get(name, ()):
@@ -321,16 +196,17 @@ def test_a_peer_ends_at_funcnn_s_loss_in_the_tasks_that_it_serves(name, monkeypa
             }
             assert {value.dtype.name for value in params.values()} == {"float32"}
             loss = arrays.loss(task, params)
-            np.testing.assert_allclose(loss, own_loss(task.name), rtol=1e-5, err_msg=task.name)
+            expected = loss_of_numpy(task.name)
+            np.testing.assert_allclose(loss, expected, rtol=1e-5, err_msg=task.name)
             assert np.all(loss < 0.999 * arrays.loss(task, task.params))
 
 
 @pytest.mark.parametrize("name", ["two-layer", "linear-adam", "cubic-sgd", "legendre"])
-def test_the_loss_that_is_compared_is_that_of_a_run(name):
+def test_the_loss_that_is_compared_is_the_one_that_is_trained(name):
     task = small(name)
-    hidden = 6 if "w1" in task.params else None
-    run = funcnn.train(task.model, (task.x, task.y), params=task.params, hidden=hidden, steps=1)
-    np.testing.assert_allclose(arrays.loss(task, task.params), run.losses[0], rtol=1e-5)
+    plan = own.plan_of(task, "direct")
+    loss = plan.problem.loss(plan.model.apply(task.params, task.x), task.y)
+    np.testing.assert_allclose(arrays.loss(task, task.params), loss, rtol=1e-5)
 
 
 def test_the_members_of_a_sweep_differ_in_their_rates_alone():
@@ -358,29 +234,15 @@ def test_the_products_and_bytes_of_a_step():
     assert floors.products_of(small("legendre")) == []
 
 
+@pytest.mark.usefixtures("short_samples", "numpy_as_funcnn")
 def test_the_floors_are_timed_beside_the_peers_and_not_checked(monkeypatch):
-    ways = floors._ways
-    monkeypatch.setattr(floors, "_ways", lambda *given: itertools.islice(ways(*given), 3))
+    variants = floors._variants
+    monkeypatch.setattr(floors, "_variants", lambda *given: itertools.islice(variants(*given), 2))
     (result,) = funcnn.benchmark(small("cubic-sgd"), peers=[], rounds=1).tasks
     assert [one.peer for one in result.floors] == ["floor: products", "floor: bytes"]
     assert all(math.isfinite(one.microseconds) for one in result.floors)
     with pytest.raises(NotServedError, match="no matrix product"):
         floors.FLOORS[0].prepare(small("legendre"), "cpu")
-
-
-def result_of(**costs):
-    """A benchmark as it might have come out."""
-
-    def row(name, cost):
-        return Timing(
-            name, (cost * 1e-6, 2e-6 * cost, 3e-6 * cost), (0.1, 0.2, 0.3), 1000, 0.5, 0.4
-        )
-
-    rows = tuple(row(name, cost) for name, cost in costs.items())
-    floor = (row("floor: bytes", 0.5),)
-    result = TaskResult("two-layer", "a title", {200: 0.001}, rows, floor, {"keras-loop": "why"})
-    facts = environment.described("cpu")
-    return Benchmark("a method", facts, {"nnx-loop": "flax is not installed"}, (result, result))
 
 
 def test_a_record_is_read_back_equal(tmp_path):
@@ -427,108 +289,6 @@ def test_the_picture_of_a_benchmark():
     assert second.get_title() == "two-layer: a title"
 
 
-@pytest.fixture
-def one_axis(monkeypatch):
-    """A single axis, of two small sizes."""
-    axis = axes.Axis("points", "cubic-sgd", (20, 40), lambda n: {"samples": n, "steps": 30})
-    monkeypatch.setattr(scaling, "AXES", {"points": axis})
-
-
-@pytest.fixture
-def answers(monkeypatch):
-    """Points as they might come out; torch-func has none."""
-
-    def answer(request):
-        facts = {"environment": environment.described("cpu")}
-        if request["peer"] == "torch-func":
-            return facts | {"left_out": "it is for sweeps"}
-        row = result_of(**{request["peer"]: request["sizes"]["samples"]}).tasks[0].timings[0]
-        return facts | {"timing": dataclasses.asdict(row), "peak_bytes": 5_000_000}
-
-    monkeypatch.setattr(scaling, "_in_a_process", answer)
-
-
-@pytest.mark.usefixtures("one_axis", "answers")
-def test_scaling_goes_through_sizes_and_peers(run, tmp_path):
-    files = ["--json", tmp_path / "s.json", "--plot", tmp_path / "s.svg"]
-    code, out, err = run("--scaling", "points", "--peers", "numpy,torch-func", *files)
-    assert (code, err) == (0, "")
-    result = Scaling.load(tmp_path / "s.json")
-    assert out == f"{result}\n"
-    assert [(one.size, one.timing.peer, one.cost) for one in result.points] == [
-        (20, "funcnn", 40), (20, "numpy", 40), (40, "funcnn", 80), (40, "numpy", 80)
-    ]  # fmt: skip
-    assert result.left_out == {"torch-func, points": "from 20 on: it is for sweeps"}
-    row = out.splitlines()[1].split()
-    assert row == ["points", "20", "funcnn", "40.00", "µs", "0.40", "0.50", "5.0"]
-    assert b"<svg" in (tmp_path / "s.svg").read_bytes()
-    cost, first, memory = result.plot().axes
-    assert {ax.get_yscale() for ax in (cost, first, memory)} == {"log"}
-    assert [line.get_label() for line in cost.lines] == ["funcnn", "numpy"]
-    np.testing.assert_allclose(cost.lines[1].get_ydata(), [40, 80])
-
-
-def test_a_point_is_measured_in_a_process_of_its_own():
-    request = {"task": "cubic-sgd", "sizes": CURVE, "rounds": 1, "device": None, "whole": True}
-    answer = scaling._in_a_process(request | {"peer": "funcnn"})
-    assert answer["timing"]["peer"] == "funcnn"
-    assert answer["peak_bytes"] > 2**20  # What compiles takes memory.
-    assert answer["environment"]["device"]
-
-
-def test_a_point_that_ends_elsewhere_has_no_figures(monkeypatch):
-    monkeypatch.setattr(point.measuring, "refusal", lambda *_: "refused: it is elsewhere")
-    answer = point.answer("cubic-sgd", CURVE, "numpy", 1, "cpu", whole=True)
-    assert answer["left_out"] == "refused: it is elsewhere"
-    assert "timing" not in answer
-
-
-def test_a_point_that_cannot_be_measured_is_named(monkeypatch):
-    axis = axes.AXES["steps"]
-    monkeypatch.setattr(scaling, "AXES", {"steps": axis._replace(sizes=(30,))})
-    monkeypatch.setattr(scaling, "TIMEOUT_SECONDS", 0.01)
-    result = scaling.scale(peers=[], rounds=1)
-    assert result.points == ()
-    assert result.left_out == {"funcnn, steps": "from 30 on: it takes more than 0.01 s"}
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    monkeypatch.setattr(scaling, "TIMEOUT_SECONDS", 60)
-    result = scaling.scale(peers=[], rounds=1)
-    assert "exit code 1" in result.left_out["funcnn, steps"]
-
-
-def test_a_process_that_sleeps_is_measured_at_its_sleep():
-    sleeping = [sys.executable, "-c", "import time; time.sleep(0.5)"]
-    idle = [sys.executable, "-c", "pass"]
-    seconds = cold.measure({"sleeper": sleeping, "idle": idle}, rounds=2)
-    assert len(seconds["sleeper"]) == 2
-    assert min(seconds["sleeper"]) > 0.5
-    assert min(seconds["sleeper"]) - min(seconds["idle"]) > 0.25
-
-
-def test_a_process_that_fails_is_not_measured():
-    with pytest.raises(subprocess.CalledProcessError):
-        cold.measure({"broken": [sys.executable, "-c", "1 / 0"]}, rounds=1)
-
-
-def test_processes_from_cold(run, monkeypatch, tmp_path):
-    waits = {cold.OURS: 0.2, "PyTorch, torch.optim": 0.0, "import jax, optax": 0.1}
-    processes = {
-        name: [sys.executable, "-c", f"import time; time.sleep({wait})"]
-        for name, wait in waits.items()
-    }
-    monkeypatch.setattr(cold, "PROCESSES", processes)
-    monkeypatch.setattr(cold.importlib.util, "find_spec", lambda _: None)
-    code, out, err = run("--cold", "--rounds", 2, "--json", tmp_path / "c.json")
-    assert (code, err) == (0, "")
-    result = cold.Cold.load(tmp_path / "c.json")
-    assert out == f"{result}\n"
-    assert list(result.missing) == ["PyTorch, torch.optim"]
-    assert list(result.seconds) == [cold.OURS, "import jax, optax"]
-    assert result.ratio("import jax, optax") > 1
-    assert out.splitlines()[1].split()[:3] == ["funcnn", "train", "mlp"]
-    assert len(result.plot().axes[0].patches) == 2
-
-
 @pytest.mark.usefixtures("small_tasks", "quick")
 def test_the_command_prints_a_table_and_writes_files(run, tmp_path):
     files = ["--json", tmp_path / "b.json", "--plot", tmp_path / "b.png"]
@@ -540,7 +300,7 @@ def test_the_command_prints_a_table_and_writes_files(run, tmp_path):
     assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.usefixtures("small_tasks", "quick")
+@pytest.mark.usefixtures("small_tasks", "quick", "numpy_as_funcnn")
 def test_the_command_has_written_what_was_measured_before_a_failure(run, tmp_path, monkeypatch):
     measure = measuring.measure
 
@@ -563,8 +323,10 @@ BAD_COMMANDS = {
     "axis-device": (["--scaling", "--device", "tpu"], "device='tpu' is not known"),
     "peer": (["--peers", "numpy,jax-scam"], "did you mean 'jax-scan'?"),
     "rounds": (["--rounds", "0"], "rounds=0 must be at least 1"),
-    "both": (["--cold", "--scaling"], "two measurements"),
-    "cold": (["--cold", "--peers", "numpy"], "--cold takes no TASK"),
+    "both": (["--cold", "--scaling"], "--cold, --scaling: ask for one measurement at a time"),
+    "cold": (["--cold", "--peers", "numpy"], "--cold takes no TASK, no --peers, no --device"),
+    "auto": (["--auto", "cubic-sgd"], "--auto takes no TASK, no --peers"),
+    "overhead": (["--overhead", "--device", "tpu"], "device='tpu' is not known"),
     "json": (["--json", "figures.txt"], "'.txt' is not known. Known: .json"),
     "plot": (["--plot", "/nowhere/p.png"], "there is no folder /nowhere"),
 }

@@ -5,21 +5,20 @@ arrays and is not timed; ``Prepared.run(steps)`` starts from the task's params, 
 that many updates, computes the loss at each of them, and returns when the device is
 done; ``Prepared.params`` turns what it returned into funcnn's tree of NumPy arrays.
 
-A file here is one library (or one way of using it), and imports it; it is imported
-when a peer of it is asked for.
+Each file here is for one library (or one way of using it) and imports that library. It
+is itself imported only when one of its peers is asked for.
 """
 
 from __future__ import annotations
 
-import importlib
+import pkgutil
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from funcnn import checks
 from funcnn.bench.drawing import Task
-from funcnn.core import ArgumentError
+from funcnn.core import ArgumentError, checks
 
 __all__ = ["OWN", "PEERS", "NotServedError", "Peer", "Prepared", "find"]
 
@@ -81,7 +80,7 @@ PEERS = {
 
 
 def find(peers: Iterable[str | Peer] | None) -> tuple[list[Peer], dict[str, str]]:
-    """The peers, funcnn before all others; and those that are missing, with the reason.
+    """The peers, funcnn first; and those that are not installed, with the reason.
 
     Args:
         peers: names of ``PEERS``, or peers of your own; None for all of ``PEERS``.
@@ -107,5 +106,4 @@ def find(peers: Iterable[str | Peer] | None) -> tuple[list[Peer], dict[str, str]
 
 
 def _prepare(name: str) -> Callable[[Task, str], Prepared]:
-    module, function = PEERS[name].split(":")
-    return getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    return pkgutil.resolve_name(f"{__name__}.{PEERS[name]}")

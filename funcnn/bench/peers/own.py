@@ -1,102 +1,105 @@
-"""funcnn itself: the loop of ``train`` and ``sweep`` in either form, and a whole call of them."""
+"""funcnn itself: a run in either form, and a whole call of ``train`` or ``sweep``."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
-from funcnn import fitting, gram, losses, sweeps, training
 from funcnn.bench.drawing import SEED, Task
 from funcnn.bench.peers import NotServedError, Prepared
-from funcnn.chunks import LONGEST_CHUNK
-from funcnn.plans import Plan, make_plan
-from funcnn.randomness import run_key
-from funcnn.sweeps import groups
+from funcnn.core import ArgumentError
+from funcnn.runs import sweep, train
+from funcnn.runs.divergence import NEVER
+from funcnn.runs.plan import Plan, make_plan
+from funcnn.runs.run import Outcome, run
+from funcnn.runs.sweeps.groups import in_groups
 
-__all__ = ["direct_form", "gram_form", "whole_call"]
+__all__ = ["direct_form", "finite_run", "gram_form", "plan_of", "whole_call"]
 
 
 def direct_form(task: Task, device: str) -> Prepared:
-    """The compiled loop: the arrays are placed, and nothing is checked or logged."""
+    """The run of a plan: the arguments are checked before, and nothing is logged."""
     del device  # JAX's default device, which the measurement has set.
-    return _loop(task, "direct")
+    return _prepared(task, "direct")
 
 
 def gram_form(task: Task, device: str) -> Prepared:
-    """The same loop with ``form="gram"``."""
+    """The same run with ``form="gram"``."""
     del device
-    plan = _plan(task, "direct")
-    refusal = gram.refusal(plan.model, losses.sum_squared_error, plan.optimizer, "autodiff", None)
-    if refusal is not None:
-        raise NotServedError(f"form='gram': {refusal}")
-    return _loop(task, "gram")
+    try:
+        return _prepared(task, "gram")
+    except ArgumentError as error:
+        if str(error).startswith("form='gram': "):
+            raise NotServedError(str(error)) from error
+        raise
 
 
 def whole_call(task: Task, device: str) -> Prepared:
     """A call of ``funcnn.train``, its checks and all; for a sweep, of ``funcnn.sweep``."""
     del device
-    call = training.train if task.members is None else sweeps.sweep
+    call = train if task.members is None else sweep
     rates = task.learning_rate.tolist()
     call = functools.partial(call, **_arguments(task), learning_rate=rates, progress=False)
     return Prepared(lambda steps: call(steps=steps), lambda result: _arrays(result.params))
 
 
-def _loop(task: Task, form: str) -> Prepared:
-    plan = _plan(task, form)
-    if task.members is None:
-        longest = LONGEST_CHUNK
-        loop = functools.partial(fitting.fit, plan.update, capacity=longest)
-        params = jax.device_put(plan.params)
-        starts = [fitting.initial_state(params, plan.optimizer, run_key(SEED))]
-    else:
-        settings = [{"learning_rate": rate} for rate in task.learning_rate.tolist()]
-        in_groups = groups.in_groups(plan, settings, group=None)
-        longest = groups.longest_chunk(len(in_groups[0]))
-        loop = groups.loop_of(plan.update, longest)
-        starts = [groups.first_states(plan, group) for group in in_groups]
-    data = jax.device_put(plan.data)
-
-    def run(steps: int) -> list[Any]:
-        return jax.block_until_ready(
-            [_in_chunks(loop, start, data, steps, longest) for start in starts]
-        )
-
-    def params_of(states: list[Any]) -> dict[str, np.ndarray]:
-        if task.members is None:
-            return _arrays(states[0].params)
-        trees = [state.params for state in states]
-        together = jax.tree.map(lambda *leaves: np.concatenate(leaves)[: task.members], *trees)
-        return _arrays(together)  # less what filled up the last group
-
-    return Prepared(run, params_of)
-
-
-def _in_chunks(loop: Callable[..., Any], state: Any, data: Any, steps: int, longest: int) -> Any:
-    for done in range(0, steps, longest):
-        state, _losses = loop(state, data, np.int32(min(longest, steps - done)))
-    return state
-
-
-def _plan(task: Task, form: str) -> Plan:
-    """What ``train`` and ``sweep`` make of a task; the rates of a sweep are its members'."""
+def plan_of(task: Task, form: str) -> Plan:
+    """What ``train`` or ``sweep`` makes of a task; the members of a sweep replace its rate."""
     rate = float(np.ravel(task.learning_rate)[0])
     return make_plan(**_arguments(task), learning_rate=rate, form=form)
 
 
+def finite_run(
+    task: Task, plan: Plan, members: Sequence[Mapping[str, Any]] | None = None
+) -> Outcome:
+    """Carry out a plan of a task.
+
+    Raises:
+        ArgumentError: where it diverges.
+    """
+    outcome = run(plan, members)
+    if np.any(outcome.diverged != NEVER):
+        raise ArgumentError(f"task={task.name!r} diverges; a smaller rate may help")
+    return outcome
+
+
+def _prepared(task: Task, form: str) -> Prepared:
+    plan = plan_of(task, form)
+    groups: list[list[dict[str, Any]] | None] = [None]
+    if task.members is not None:
+        settings = [{"learning_rate": rate} for rate in task.learning_rate.tolist()]
+        groups = [*in_groups(plan, settings)]
+
+    def run_all(steps: int) -> list[Outcome]:
+        of_length = plan._replace(steps=steps)
+        return [finite_run(task, of_length, members) for members in groups]
+
+    def params_of(outcomes: list[Outcome]) -> dict[str, np.ndarray]:
+        trees = [_arrays(outcome.state.params) for outcome in outcomes]
+        if task.members is None:
+            return trees[0]
+        # The last group may hold a member several times, to be as large as the others.
+        return {
+            name: np.concatenate([tree[name] for tree in trees])[: task.members]
+            for name in trees[0]
+        }
+
+    return Prepared(run_all, params_of)
+
+
 def _arguments(task: Task) -> dict[str, Any]:
-    """A task in the words of ``train`` and ``sweep``, but for its rate."""
-    many = task.members is not None  # They all start from one place.
-    params = {name: value[0] if many else value for name, value in task.params.items()}
+    """A task as arguments of ``train`` and ``sweep``, without its rate and form."""
+    many = task.members is not None  # All members start from the same params.
     return {
         "model": task.model,
         "data": (task.x, task.y),
-        "params": params,
-        "hidden": params["w1"].shape[1] if "w1" in params else None,
+        "params": {name: value[0] if many else value for name, value in task.params.items()},
+        "loss": "sum_squared_error",
         "optimizer": task.optimizer,
+        "steps": task.steps,
         "dtype": task.dtype,
         "seed": SEED,
     }

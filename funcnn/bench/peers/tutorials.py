@@ -1,12 +1,12 @@
-"""The tutorials' own PyTorch, word for word: the loops of ``funcnn.reference``."""
+"""The tutorials' own PyTorch, word for word: the loops of ``funcnn.atlas.reference``."""
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-import torch  # noqa: F401  Where it is missing, this peer is.
+import torch  # noqa: F401  So that this peer counts as missing where PyTorch is.
 
+from funcnn.atlas.references import find_reference
 from funcnn.bench.drawing import Task
 from funcnn.bench.peers import NotServedError, Prepared
 from funcnn.experiments import EXPERIMENTS
@@ -24,13 +24,12 @@ EXPERIMENT_OF = {
 
 
 def pytorch(task: Task, device: str) -> Prepared:
-    """The eager loop of the tutorial that a task comes from, which keeps each loss as a number."""
+    """The eager loop of the tutorial that a task comes from; it stores each loss as a number."""
     if task.name not in EXPERIMENT_OF:
         raise NotServedError("no tutorial has this run")
     if device != "cpu":
         raise NotServedError("the tutorials' loops are kept for the CPU")
-    module, function = EXPERIMENTS[EXPERIMENT_OF[task.name]].reference.split(":")
-    loop = getattr(importlib.import_module(module), function)
+    loop = find_reference(EXPERIMENTS[EXPERIMENT_OF[task.name]])
 
     def run(steps: int) -> Any:
         terms = () if task.terms is None else (task.terms[:steps],)
