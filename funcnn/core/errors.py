@@ -47,8 +47,8 @@ class DivergenceError(ArithmeticError):
     """A run stopped being finite.
 
     Attributes:
-        step: the first step whose loss, or the params that it starts from, are not finite
-            (the number of steps asked for, where only the final params are not).
+        step: the first step whose loss is not finite (the number of steps asked for, where
+            only the final params are not).
         state: the last state whose loss and params are finite (the first state, where there
             is none): ``state.params`` can be used, or trained on at a smaller rate.
         losses: the finite losses, one for each step before ``step``.

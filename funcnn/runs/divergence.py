@@ -32,8 +32,9 @@ class Divergence:
         many: whether the arrays have an axis of members.
 
     Attributes:
-        steps: for each member the first step whose loss, or whose params before it, are not
-            finite; ``NEVER`` for a member that did not diverge.
+        steps: for each member the first step whose loss is not finite (the number of steps
+            of the run, where only the final params are not); ``NEVER`` for a member that did
+            not diverge.
     """
 
     def __init__(self, made: Programs, kept: Kept, count: int, many: bool) -> None:
@@ -93,11 +94,12 @@ class Divergence:
         Where params had stopped being finite before the loss did, it is the last state of
         all whose params are finite.
         """
-        low, high = 0, max(0, bad - 1)
-        found = self._at(kept, high)
+        last = max(0, bad - 1)
+        found = self._at(kept, last)
         finite = self._finite(self._left(kept, found))
         state = self._take(found, state, members & finite)
         for member in np.flatnonzero(members & ~finite):
+            low, high = 0, last  # The first state is finite.
             while low + 1 < high:
                 middle = (low + high) // 2
                 if self._finite(self._left(kept, self._at(kept, middle)))[member]:

@@ -143,6 +143,8 @@ class FirstLayer:
         """The inner products of the inputs, and the state as it is counted from its origin."""
         del problem
         x, y = data
+        if len(x) != len(y):
+            raise ArgumentError(f"x holds {len(x)} samples and y {len(y)}")
         origin, params, optimizer_state = state.kept
         optimizer_state = optimizer_state._replace(numbers=state.optimizer_state.numbers)
         kernel = x @ x.T + (1 if "b1" in origin.weights else 0)
