@@ -132,7 +132,7 @@ def test_an_overlay_and_a_difference(ax):
 
 
 def test_a_result_draws_its_losses_and_its_fit(line):
-    result = funcnn.train("polynomial", line, degree=1, steps=500, learning_rate=1e-3)
+    result = funcnn.train("polynomial", line, degree=1, steps=500, learning_rate=0.05)
     ax = result.plot()
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.losses)
     assert result.plot(ax=ax) is ax

@@ -6,6 +6,7 @@ bad input, with one line on stderr; 130 after Ctrl-C.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -87,8 +88,9 @@ def _why_no_device() -> str:
     """Why JAX has nothing to compute on, as where JAX_PLATFORMS names none; nothing if it has."""
     import jax
 
+    asked = os.environ.get("JAX_PLATFORMS")
     try:
         jax.devices()
     except (AssertionError, RuntimeError) as error:
-        return str(error) or f"JAX_PLATFORMS={jax.config.jax_platforms!r}: there is no such device"
+        return str(error) or f"JAX_PLATFORMS={asked!r}: there is no such device"
     return ""

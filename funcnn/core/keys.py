@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Int, Key, UInt32
 
 from funcnn.core.checks import integer
+from funcnn.core.words import AnyArray
 
 __all__ = [
     "check_seed",
@@ -62,6 +63,6 @@ def key_of(words: UInt32[np.ndarray, "2"] | UInt32[Array, "2"]) -> Key[Array, ""
     return jax.random.wrap_key_data(jnp.asarray(words), impl="threefry2x32")
 
 
-def step_key(key: Key[Array, ""], step: Int[Array, ""]) -> Key[Array, ""]:
+def step_key(key: Key[Array, ""], step: int | Int[AnyArray, ""]) -> Key[Array, ""]:
     """The key of one step of a run."""
     return jax.random.fold_in(key, step)

@@ -67,7 +67,7 @@ def refuse_wider(**arrays: Any) -> None:
     Raises:
         ArgumentTypeError: with what to do.
     """
-    if jax.config.jax_enable_x64:
+    if jax.dtypes.canonicalize_dtype(np.float64) == np.float64:
         return
     for name, tree in arrays.items():
         if any(getattr(leaf, "dtype", None) == np.float64 for leaf in jax.tree.leaves(tree)):

@@ -79,6 +79,6 @@ class TrainState(NamedTuple):
 
     params: Params
     optimizer_state: Any
-    step: Int[AnyArray, "*members"]
-    key: Key[Array, "*members"] | Shaped[AnyArray, "..."]
+    step: Int[Array, "*members"]
+    key: Key[Array, "*members"]
     kept: Any = None

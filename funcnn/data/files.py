@@ -152,7 +152,7 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], objec
         raise
 
 
-def _read_npy(stream: io.BufferedIOBase, member_size: int) -> np.ndarray:
+def _read_npy(stream: IO[bytes] | io.BufferedIOBase, member_size: int) -> np.ndarray:
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)

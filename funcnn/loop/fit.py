@@ -130,7 +130,7 @@ def _fit(
     form_, fixed_steps, capacity_ = form(), steps(), capacity()
 
     def run(
-        state: TrainState, data: Data, steps: int | Int[Array, ""] | None = None
+        state: TrainState, data: Data, steps: int | Int[Array, ""] = 0
     ) -> tuple[TrainState, Float[Array, " capacity"]]:
         kept = form_.enter(problem(), form_.begin(problem(), state, data), data)
         after, losses = loop(

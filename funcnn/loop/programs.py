@@ -63,9 +63,12 @@ def programs(
     def start(
         params: Params, numbers: dict[str, Any], words: UInt32[Array, "2"], data: Data
     ) -> TrainState:
-        init = problem().optimizer.init
-        if isinstance(problem().optimizer, Recipe):
-            init = functools.partial(init, numbers=numbers)
+        optimizer = problem().optimizer
+        init = (
+            functools.partial(optimizer.init, numbers=numbers)
+            if isinstance(optimizer, Recipe)
+            else optimizer.init
+        )
         return begin(first_state(params, init, key_of(words)), data)
 
     def begin(state: TrainState, data: Data) -> TrainState:
@@ -82,7 +85,7 @@ def programs(
 
     compiled = (start, begin, enter, segment, leave)
     if many():
-        kept = Kept(0, 0, None)
+        kept = Kept._make((0, 0, None))
         compiled = (
             jax.vmap(start, in_axes=(0, 0, 0, None)),
             jax.vmap(begin, in_axes=(0, None)),

@@ -55,9 +55,9 @@ class Recipe(NamedTuple):
         """The state before the first update, with these numbers in it."""
         step = jnp.zeros((), jnp.int32)
         dtype = _dtype(params)
-        numbers = jax.tree.map(lambda number: jnp.asarray(number, dtype), dict(numbers))
-        inner = self._transformation(step, numbers, dtype).init(params)
-        return NumbersState(step, numbers, inner)
+        traced = jax.tree.map(lambda number: jnp.asarray(number, dtype), dict(numbers))
+        inner = self._transformation(step, traced, dtype).init(params)
+        return NumbersState(step, traced, inner)
 
     def update(
         self, gradient: Params, state: NumbersState, params: Params | None = None

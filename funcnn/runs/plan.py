@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.core import Tracer
 
 from funcnn import models
 from funcnn.core import (
@@ -143,7 +144,7 @@ def make_plan(
         ArgumentError, ArgumentTypeError: for whatever cannot be trained.
     """
     _refuse_traced((data, params, state, learning_rate, hyperparameters))
-    model, record, defaults = what_to_train(model, data, experiment)
+    asked, record, defaults = what_to_train(model, data, experiment)
     if params is not None and state is not None:
         raise ArgumentError("params and state: a state has its params; give one of the two")
     if state is not None:
@@ -159,14 +160,14 @@ def make_plan(
     )
 
     x, y = _load(data, target, record)
-    axes = _input_axes(model)
+    axes = _input_axes(asked)
     x = prepare_inputs(x, axes, dtype)
     given_axes = y.ndim
     y = prepare_targets(y, axes, chosen_loss, dtype)
     target_axes = None if axes is None or is_whole(y) else given_axes
     sizes = {"hidden": hidden, "out_features": out_features, "degree": degree}
     start = params if state is None else state.params
-    chosen_model = _model(model, sizes, x, y, start)
+    chosen_model = _model(asked, sizes, x, y, start)
 
     problem = make_problem(
         chosen_model,
@@ -177,14 +178,15 @@ def make_plan(
     )
     if batch_size is not None and batch_size > len(x):
         raise ArgumentError(f"batch_size={batch_size} is more than the {len(x)} samples")
-    tree = _params_shapes(model, chosen_model, start, dtype)
+    tree = _params_shapes(asked, chosen_model, start, dtype)
     if start is not None:
         start = matching_params(start, tree)
-    chosen_form = _form(form, problem, Shapes(tree, *structs((x, y))), steps)
-    if chosen_form is QUADRATIC and not isinstance(model, str):
-        _require_linear(chosen_model, start, x, dtype)
+    inputs, targets = structs((x, y))
+    chosen_form = _form(form, problem, Shapes(tree, inputs, targets), steps)
+    if chosen_form is QUADRATIC and not isinstance(asked, str):
+        _require_linear(chosen_model, tree, x, dtype)
     numbers = chosen_optimizer.numbers if isinstance(chosen_optimizer, Optimizer) else {}
-    shapes = run_shapes(problem, chosen_form, numbers, tree, *structs((x, y)), dtype)
+    shapes = run_shapes(problem, chosen_form, numbers, tree, inputs, targets, dtype)
     _require_known_classes(y, shapes.prediction)
     return Plan(
         problem=problem,
@@ -274,7 +276,7 @@ def choose_optimizer(
 
 def _refuse_traced(given: Any) -> None:
     """Refuse arrays that ``jit``, ``grad`` or ``vmap`` are tracing."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(given)):
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
         raise ArgumentTypeError(TRACED)
 
 
@@ -400,10 +402,9 @@ def _form(name: str, problem: Problem, shapes: Shapes, steps: int) -> Form:
     return min((form for form in FORMS if form.why_not(problem) is None), key=microseconds)
 
 
-def _require_linear(model: Model, params: Params | None, x: np.ndarray, dtype: str) -> None:
+def _require_linear(model: Model, shapes: Structs, x: np.ndarray, dtype: str) -> None:
     """Hold a model to its ``linear=True``, by its predictions for two random trees of params."""
     generator = np.random.default_rng(0)
-    shapes = params_shapes(model.init, dtype) if params is None else structs(params)
 
     def drawn(low: int, high: int) -> Params:
         return jax.tree.map(

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
@@ -127,7 +128,5 @@ def _wait_for(tree: Any) -> None:
     """Wait until arrays are there; ``jax.block_until_ready``, which takes its time with keys."""
     for leaf in jax.tree.leaves(tree):
         # Under jax.disable_jit what is not computed is still NumPy's.
-        if isinstance(leaf, jax.Array) and not jax.dtypes.issubdtype(
-            leaf.dtype, jax.dtypes.prng_key
-        ):
+        if isinstance(leaf, jax.Array) and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf.block_until_ready()

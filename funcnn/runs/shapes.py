@@ -46,7 +46,7 @@ class RunShapes(NamedTuple):
     prediction: jax.ShapeDtypeStruct
 
 
-def structs(tree: Any) -> Structs:
+def structs(tree: Any) -> Any:
     """The shapes and dtypes of a tree of arrays."""
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype), tree)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import UInt32
 
 from funcnn.core import ArgumentTypeError, Data, Params, TrainState
@@ -32,18 +33,18 @@ def starting_state(
     Raises:
         ArgumentTypeError: inside ``jit``, where whatever is computed is traced.
     """
-    if isinstance(_nothing(), jax.core.Tracer):
+    if isinstance(_nothing(), Tracer):
         raise ArgumentTypeError(TRACED)
     if plan.state is not None:
         return _gone_on(plan, made, plan.state)
     if members is None:
         words, numbers = run_words(plan.seed), _in(plan.dtype, plan.numbers)
     else:
-        words = words_of(run_words, plan, members)
+        words, count = words_of(run_words, plan, members), len(members)
         numbers = {
             name: np.array([member.get(name, number) for member in members], plan.dtype)
             if np.ndim(number) == 0 and not isinstance(number, dict)
-            else jax.tree.map(lambda one: np.full(len(members), one, plan.dtype), number)
+            else jax.tree.map(lambda one: np.full(count, one, plan.dtype), number)
             for name, number in plan.numbers.items()
         }
     return made.start(initial_params(plan, members), numbers, words, plan.data)

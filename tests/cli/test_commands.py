@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import threading
-import time
+import warnings
 
 import numpy as np
 import pytest
 
 import funcnn
 from funcnn import cli
-from funcnn.experiments import EXPERIMENTS
 from funcnn.atlas.reference import numpy_loops
+from funcnn.experiments import EXPERIMENTS
+from funcnn.runs.pace import ClockPace
+from funcnn.runs.plan import DEFAULTS
 
 
 @pytest.fixture
@@ -34,23 +37,101 @@ def run(monkeypatch, capsys):
     return command
 
 
-def test_the_log_has_the_seed_s_form(run):
+@pytest.fixture
+def table(tmp_path):
+    """A .csv file of y = 2p + q and a class, in 40 rows."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((40, 2))
+    columns = np.column_stack([x, x @ [2, 1], np.arange(40) % 3])
+    path = tmp_path / "d.csv"
+    np.savetxt(path, columns, delimiter=",", header="p,q,y,kind", comments="", fmt="%.17g")
+    return path
+
+
+def logged(out):
+    """The steps of the log, which stands under a heading and before the rest."""
+    heading, *lines = out.splitlines()
+    assert heading.split() == ["step", "loss"]
+    rows = [line.split() for line in lines if line.startswith(" ")]
+    assert np.isfinite([float(loss) for _, loss in rows]).all()
+    return [int(step) for step, _ in rows]
+
+
+def test_the_log_has_the_tutorial_s_form(run):
     code, out, err = run("train", "legendre")
     assert (code, err) == (0, "")
+    assert logged(out) == list(range(99, 2000, 100))
     lines = out.splitlines()
-    assert [line.split()[0] for line in lines[:20]] == [str(t) for t in range(99, 2000, 100)]
-    assert float(lines[0].split()[1]) == pytest.approx(209.95834350585938, rel=1e-5)
-    assert lines[20].startswith("Result: y = ")
-    assert " * P3(" in lines[20]
-    assert lines[21].startswith("Loss: 461.90")
-    assert lines[22].startswith("Time: ")
-    assert "µs a step" in lines[22]
-    assert len(lines) == 23
+    assert float(lines[1].split()[1]) == pytest.approx(209.95834350585938, rel=1e-5)
+    assert lines[21].startswith("Result: y = ")
+    assert " * P3(" in lines[21]
+    first, last = lines[22].removeprefix("Loss: ").split(" -> ")
+    result = funcnn.train("legendre")
+    np.testing.assert_allclose([float(first), float(last)], result.losses[[0, -1]], rtol=1e-5)
+    assert lines[23].startswith("Time: ")
+    assert "µs a step" in lines[23]
+    assert len(lines) == 24
+
+
+def test_a_tutorial_that_prints_every_step_is_thinned_unless_asked(run):
+    arguments = ("train", "--experiment", "random-data/numpy")
+    assert logged(run(*arguments)[1]) == list(range(0, 100, 5))
+    assert logged(run(*arguments, "--log-every", 1)[1]) == list(range(100))
 
 
 def test_log_every(run):
     _, out, _ = run("train", "mlp", "--steps", 45, "--log-every", 20)
-    assert [line.split()[0] for line in out.splitlines()[:3]] == ["0", "20", "40"]
+    assert logged(out) == [0, 20, 40]
+
+
+@pytest.mark.parametrize(("steps", "spacing"), [(7, 1), (45, 3), (1000, 50)])
+def test_a_run_on_one_s_own_data_prints_a_twentieth_of_its_steps(steps, spacing, run, table):
+    _, out, _ = run("train", "mlp_linear", "--data", table, "--target", "y", "--steps", steps)
+    assert logged(out) == list(range(0, steps, spacing))
+
+
+def test_what_is_not_given_on_one_s_own_data(run, table):
+    code, out, _ = run("train", "mlp_linear", "--data", table, "--target", "y", "--json")
+    assert code == 0
+    rows = np.loadtxt(table, delimiter=",", skiprows=1)
+    result = funcnn.train(
+        "mlp_linear", (np.delete(rows, 2, axis=1), rows[:, 2]), optimizer="adam", steps=1000,
+        loss="mean_squared_error",
+    )  # fmt: skip
+    assert json.loads(out)["last_loss"] == result.losses[-1]
+    _, text, _ = run("train", "--help")
+    for default in (DEFAULTS.loss, DEFAULTS.optimizer, DEFAULTS.steps):
+        assert f"{default} on your data" in " ".join(text.split())
+
+
+def test_more_outputs_than_classes(run, table, tmp_path):
+    path = tmp_path / "w.npz"
+    code, _, err = run(
+        "train", "mlp_linear", "--data", table, "--target", "kind", "--loss", "cross_entropy",
+        "--hidden", 4, "--out-features", 5, "--steps", 3, "--save", path,
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    assert funcnn.load_params(path)["w2"].shape == (4, 5)
+
+
+def test_a_rising_loss_is_a_line_on_stderr(run, table):
+    arguments = ("train", "mlp_linear", "--data", table, "--target", "y", "--steps", 3)
+    code, out, err = run(*arguments, "--optimizer", "sgd", "--learning-rate", 5)
+    assert (code, logged(out)) == (0, [0, 1, 2])
+    assert err.startswith("funcnn: the loss ended at ")
+    assert err.count("\n") == 1
+    assert run(*arguments)[2] == ""
+
+
+def test_other_warnings_are_python_s(run, monkeypatch):
+    def train(**_):
+        warnings.warn("something else", UserWarning, stacklevel=1)
+        return result
+
+    result = funcnn.train(steps=1)
+    monkeypatch.setattr(funcnn, "train", train)
+    with pytest.warns(UserWarning, match="something else"):
+        assert run("train", "mlp", "--steps", 1)[0] == 0
 
 
 def test_json_is_one_object_and_nothing_else(run, tmp_path):
@@ -72,20 +153,16 @@ def test_json_is_one_object_and_nothing_else(run, tmp_path):
     np.testing.assert_array_equal(funcnn.load_params(path)["c"], result.params["c"])
 
 
-def test_options_reach_the_run(run, tmp_path):
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((40, 3)), rng.standard_normal((40, 1))
-    table = np.column_stack([x, y])
-    np.savetxt(tmp_path / "d.csv", table, delimiter=",", header="p,q,r,y", comments="", fmt="%.17g")
+def test_options_reach_the_run(run, table):
     code, out, _ = run(
-        "train", "mlp_linear", "--data", tmp_path / "d.csv", "--target", "y", "--hidden", "5,4",
+        "train", "mlp_linear", "--data", table, "--target", "y", "--hidden", "5,4",
         "--optimizer", "momentum", "--learning-rate", 1e-3, "--set", "momentum=0.5", "--set",
-        "nesterov=true", "--batch-size", 8, "--loss", "mean_squared_error", "--steps", 60, "--json",
+        "nesterov=true", "--batch-size", 8, "--loss", "sum_squared_error", "--steps", 60, "--json",
     )  # fmt: skip
     assert code == 0
     result = funcnn.train(
-        "mlp_linear", (x, y), hidden=(5, 4), optimizer="momentum", learning_rate=1e-3,
-        momentum=0.5, nesterov=True, batch_size=8, loss="mean_squared_error", steps=60,
+        "mlp_linear", table, target="y", hidden=(5, 4), optimizer="momentum", learning_rate=1e-3,
+        momentum=0.5, nesterov=True, batch_size=8, loss="sum_squared_error", steps=60,
     )  # fmt: skip
     assert json.loads(out)["last_loss"] == result.losses[-1]
 
@@ -102,7 +179,7 @@ BAD = {
     "rate": (["train", "mlp", "--learning-rate", "-1"], "learning_rate=-1.0 must be a positive"),
     "data": (["train", "mlp", "--data", "none.csv"], "none.csv: there is no such file"),
     "hidden": (["train", "mlp", "--hidden", "5,x"], "--hidden 5,x must be"),
-    "form": (["train", "legendre", "--form", "gram"], "form='gram': the model must be linear"),
+    "form": (["train", "legendre", "--form", "gram"], "form='gram': the model is not linear"),
     "set": (["train", "mlp", "--set", "momentum"], "--set momentum must be NAME=NUMBER"),
     "set-steps": (["train", "mlp", "--set", "steps=5"], "steps is set elsewhere"),
     "set-unknown": (["train", "mlp", "--set", "beta1=0.5"], "sgd takes no beta1"),
@@ -161,10 +238,34 @@ def test_settings_that_are_true_or_false(run):
 
 
 def test_a_terminal_that_lacks_letters():
-    process = start("models", env=os.environ | {"PYTHONIOENCODING": "ascii"})
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, "")
+    code, out, err = done("models", env={"PYTHONIOENCODING": "ascii"})
+    assert (code, err) == (0, "")
     assert "legendre" in out
+
+
+def test_without_documentation():
+    code, out, err = done("models", env={"PYTHONOPTIMIZE": "2"})
+    assert (code, err) == (0, "")
+    assert out.splitlines()[::2] == list(funcnn.models.MODELS)
+
+
+@pytest.mark.parametrize("platform", ["foo", "cuda,foo"])
+def test_a_device_that_is_not_there_is_one_line(platform):
+    code, out, err = done("train", "mlp", env={"JAX_PLATFORMS": platform})
+    assert (code, out) == (2, "")
+    assert err.startswith("funcnn: ")
+    assert "foo" in err
+    assert err.count("\n") == 1
+
+
+def test_an_error_of_the_program_keeps_its_traceback(monkeypatch):
+    def fail():
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(cli.training.models, "callback", fail)
+    monkeypatch.setattr(sys, "argv", ["funcnn", "models"])
+    with pytest.raises(RuntimeError, match="a defect"):
+        cli.main()
 
 
 def test_divergence_is_exit_code_1_and_saves_nothing(run, tmp_path):
@@ -185,9 +286,10 @@ def test_an_experiment_by_name(run):
 
 
 def test_the_form(run):
-    code, out, _ = run("train", "polynomial", "--form", "auto", "--steps", 4, "--json")
-    assert code == 0
-    assert json.loads(out)["form"] == "gram"
+    for form, used in (("auto", "gram"), ("gram", "gram"), ("direct", "direct")):
+        code, out, _ = run("train", "polynomial", "--form", form, "--json")
+        assert code == 0
+        assert json.loads(out)["form"] == used
 
 
 def test_the_experiments_are_listed(run):
@@ -238,8 +340,10 @@ def test_reproduce_exits_with_1_where_losses_differ(run, monkeypatch):
     monkeypatch.setattr(numpy_loops, "cubic", with_a_wrong_loss)
     code, out, err = run("reproduce", "sine/numpy", "random-data/numpy", "--steps", 5)
     assert (code, err) == (1, "")
-    assert "1.0e-03 at step     3" in out
-    assert [line.split()[-1] for line in out.splitlines()[1:3]] == ["DIFFERS", "agrees"]
+    rows = [line.split() for line in out.splitlines()[1:3]]
+    assert float(rows[0][2]) == pytest.approx(1e-3, rel=0.1)
+    assert rows[0][3:6] == ["at", "step", "3"]
+    assert [row[-1] for row in rows] == ["DIFFERS", "agrees"]
     assert out.splitlines()[-1] == "1 of 2 agree, in float64"
 
 
@@ -247,7 +351,7 @@ def test_sweep_prints_the_best_and_writes_a_table_and_a_picture(run, tmp_path):
     table, picture = tmp_path / "t.csv", tmp_path / "p.svg"
     code, out, err = run(
         "sweep", "polynomial", "--seed", "0:3", "--learning-rate", "1e-7:1e-3:log:3",
-        "--steps", 200, "--dtype", "float64", "--log-every", 50, "--group", 4,
+        "--steps", 200, "--dtype", "float64", "--keep-every", 50, "--group", 4,
         "--csv", table, "--plot", picture,
     )  # fmt: skip
     assert (code, err) == (0, "")
@@ -264,7 +368,8 @@ def test_sweep_prints_the_best_and_writes_a_table_and_a_picture(run, tmp_path):
     assert lines[9:] == [f"Plot: {picture}", f"Table: {table}"]
     rows = [line.split(",") for line in table.read_text().splitlines()]
     assert rows[0] == ["seed", "learning_rate", "first_loss", "last_loss", "diverged"]
-    assert [row[:2] for row in rows[1:4]] == [["0", "1e-07"], ["0", "1e-05"], ["0", "0.001"]]
+    assert [row[0] for row in rows[1:4]] == ["0", "0", "0"]
+    assert [float(row[1]) for row in rows[1:4]] == [1e-7, 1e-5, 1e-3]
     assert float(rows[1][3]) == pytest.approx(result.losses[0, -1], rel=1e-10)
     assert [row[4] for row in rows[1:4]] == ["", "", str(result.diverged[2])]
     assert "<svg" in picture.read_text()
@@ -280,7 +385,8 @@ def test_sweep_of_other_numbers_and_of_an_experiment(run, tmp_path):
     assert (code, err) == (0, "")
     rows = [line.split(",") for line in table.read_text().splitlines()]
     assert rows[0][:2] == ["momentum", "weight_decay"]
-    assert [row[:2] for row in rows[1:]] == [["0.5", "0"], ["0.7", "0.1"], ["0.9", "0.2"]]
+    numbers = [[float(number) for number in row[:2]] for row in rows[1:]]
+    assert numbers == [[0.5, 0], [0.7, 0.1], [0.9, 0.2]]
     alone = funcnn.train(
         experiment="random-data/numpy", optimizer="momentum", steps=5, learning_rate=1e-6,
         momentum=0.7, nesterov=True, weight_decay=0.1,
@@ -314,55 +420,113 @@ def test_help_version_and_models(run):
     assert [line.split(":")[0] for line in out.splitlines()[::2]] == list(funcnn.models.MODELS)
 
 
-def start(*arguments, **options):
+def start(*arguments, env=None, **options):
     command = [sys.executable, "-m", "funcnn", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, text=True, **pipes | options)
+    environment = os.environ | (env or {})
+    return subprocess.Popen(command, text=True, env=environment, **pipes | options)
+
+
+def done(*arguments, **options):
+    """The exit code, stdout and stderr of a command in a process of its own."""
+    process = start(*arguments, **options)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
 
 
 def test_as_a_process():
-    process = start("train", "polynomial", "--steps", 300)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()] == ["99", "199", "299", "Result:",
-                                                              "Loss:", "Time:"]  # fmt: skip
+    code, out, err = done("train", "polynomial", "--steps", 300)
+    assert (code, err) == (0, "")
+    assert logged(out) == [99, 199, 299]
+    assert [line.split()[0] for line in out.splitlines()[4:]] == ["Result:", "Loss:", "Time:"]
+
+
+class Interrupted(ClockPace):
+    """Segments of 100 steps; Ctrl-C comes in the third."""
+
+    made = 0
+
+    def length(self):
+        return 100
+
+    def took(self, steps, seconds):
+        del seconds
+        self.made += steps
+        if self.made == 300:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def run_interrupted(run, monkeypatch):
+    """Run a command in this process; Ctrl-C comes after 300 steps."""
+
+    def command(*arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr("funcnn.runs.run.ClockPace", Interrupted)
+            return run(*arguments)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield command
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_ctrl_c_keeps_and_saves_the_finished_steps(as_json, tmp_path):
+def test_ctrl_c_keeps_and_saves_the_finished_steps(as_json, run_interrupted, tmp_path):
     path = tmp_path / "w.npz"
-    begin = time.monotonic()
-    start("train", "polynomial", "--steps", 1).communicate(timeout=60)
-    cold_start = time.monotonic() - begin
-    process = start("train", "polynomial", "--steps", 2**31 - 1, "--log-every", 10**5, "--save",
-                    path, *(["--json"] if as_json else []))  # fmt: skip
-    if as_json:
-        time.sleep(2 * cold_start)
-    else:
-        assert process.stdout.readline().startswith("0 ")
-    begin = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert time.monotonic() - begin < 5
-    assert (process.returncode, err) == (130, "funcnn: interrupted\n")
+    code, out, err = run_interrupted(
+        "train", "polynomial", "--log-every", 100, "--save", path, *(["--json"] if as_json else [])
+    )
+    assert (code, err) == (130, "funcnn: interrupted\n")
     if as_json:
         facts = json.loads(out)
-        assert facts["interrupted"] is True
-        assert 0 < facts["steps"] < 2**31 - 1
+        assert (facts["interrupted"], facts["steps"]) == (True, 300)
     else:
+        assert logged(out) == [0, 100, 200]
         assert out.splitlines()[-1] == f"Weights: {path}"
-    assert sorted(funcnn.load_params(path)) == ["a", "b", "c", "d"]
+    whole = funcnn.train("polynomial", steps=300)
+    np.testing.assert_array_equal(funcnn.load_params(path)["a"], whole.params["a"])
 
 
-def test_ctrl_c_in_a_sweep_keeps_what_is_finished(run, tmp_path):
-    table = tmp_path / "t.csv"
-    arguments = ("sweep", "polynomial", "--seed", "0:4", "--log-every", 10**6, "--csv", table)
-    run(*arguments, "--steps", 1)  # Compiled, so that the signal meets the steps.
-    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
-    code, out, err = run(*arguments, "--steps", 2**31 - 1)
+def test_ctrl_c_in_a_sweep_keeps_what_is_finished(run_interrupted, tmp_path):
+    path = tmp_path / "t.csv"
+    code, out, err = run_interrupted("sweep", "polynomial", "--seed", "0:4", "--csv", path)
     assert (code, err) == (130, "funcnn: interrupted\n")
-    assert out.splitlines()[-1] == f"Table: {table}"
-    assert len(table.read_text().splitlines()) == 5
+    assert out.splitlines()[-2].endswith("for 4 members of 300 steps")
+    assert out.splitlines()[-1] == f"Table: {path}"
+    assert len(path.read_text().splitlines()) == 5
+
+
+INTERRUPTED = """
+import signal
+import funcnn.cli, funcnn.runs.run
+
+class Interrupted(funcnn.runs.run.ClockPace):
+    def length(self):
+        return 100
+
+    def took(self, steps, seconds):
+        signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+funcnn.runs.run.ClockPace = Interrupted
+funcnn.cli.main()
+"""
+
+
+def test_ctrl_c_in_a_process():
+    command = [sys.executable, "-c", INTERRUPTED, "train", "polynomial", "--log-every", "100"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "funcnn: interrupted\n")
+    assert logged(ended.stdout) == [0]
+    assert ended.stdout.splitlines()[-1].split()[0] == "Time:"
+
+
+BAR = """
+import funcnn.cli, funcnn.runs.observers.bar
+
+funcnn.runs.observers.bar.DELAY = 0
+funcnn.cli.main()
+"""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
@@ -372,7 +536,13 @@ def test_the_bar_stands_on_stderr_when_it_is_a_terminal():
 
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(ours, (24, 80))
-    process = start("train", "polynomial", "--steps", 400_000, stderr=theirs)
+    process = subprocess.Popen(
+        [sys.executable, "-c", BAR, "train", "polynomial"],
+        env=os.environ | {"TQDM_MININTERVAL": "0"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    )
     os.close(theirs)
     shown = bytearray()
 
@@ -383,20 +553,50 @@ def test_the_bar_stands_on_stderr_when_it_is_a_terminal():
 
     reader = threading.Thread(target=read)
     reader.start()
-    out, _ = process.communicate(timeout=60)
-    reader.join(timeout=10)
+    out, _ = process.communicate(timeout=120)
+    reader.join(timeout=120)
     os.close(ours)
     assert process.returncode == 0
-    assert b"/400000 [" in shown
+    assert b"/2000 [" in shown
     assert b"loss" in shown
     assert "step/s" not in out
-    assert out.splitlines()[0].startswith("99 ")
+    assert logged(out)[0] == 99
 
 
-def test_a_reader_that_leaves_early_is_no_traceback():
-    process = start("train", "polynomial", "--steps", 50000, "--log-every", 1)
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_reader_that_leaves_early_loses_no_run(saved, tmp_path):
+    path = tmp_path / "w.npz"
+    save = ["--save", path] if saved else []
+    process = start("train", "polynomial", "--steps", 20000, "--log-every", 1, *save)
     process.stdout.readline()
     process.stdout.close()
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert err == ""
+    _, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (1, "")
+    assert path.exists() == saved
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a shell and /dev/full")
+@pytest.mark.parametrize(
+    ("closed", "code"), [(">&-", 0), ("2>&-", 0), (">&- 2>&-", 0), (">/dev/full", 1)]
+)
+def test_streams_that_are_closed_or_full_lose_no_run(closed, code, tmp_path):
+    path = tmp_path / "w.npz"
+    words = [sys.executable, "-m", "funcnn", "train", "polynomial", "--steps", "3", "--log-every",
+             "1", "--save", str(path)]  # fmt: skip
+    ended = subprocess.run(
+        f"{shlex.join(words)} {closed}", shell=True, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == code
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.count("\n") == code
+    assert sorted(funcnn.load_params(path)) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a shell and /dev/full")
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full"])
+def test_an_error_that_nobody_can_read_keeps_its_exit_code(closed):
+    words = [sys.executable, "-m", "funcnn", "train", "mpl"]
+    ended = subprocess.run(
+        f"{shlex.join(words)} {closed}", shell=True, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")

@@ -8,6 +8,7 @@ the same.
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from funcnn.core import ArgumentError, Data, Params, TrainState
@@ -45,7 +46,8 @@ class Direct:
 
     def enter(self, problem: Problem, state: TrainState, data: Data) -> Kept:
         """The state, its matrices transposed where they may be, and the data as they are."""
-        return Kept(_transposed(problem, state), None, data)
+        x, y = data
+        return Kept(_transposed(problem, state), None, (jnp.asarray(x), jnp.asarray(y)))
 
     def step(self, problem: Problem, kept: Kept) -> tuple[TrainState, Float[Array, ""]]:
         """A gradient step."""
@@ -67,7 +69,11 @@ DIRECT = Direct()
 
 
 def value_and_grad(
-    problem: Problem, params: Params, data: Data, key: Key[Array, ""], step: Int[Array, ""]
+    problem: Problem,
+    params: Params,
+    data: tuple[Array, Array],
+    key: Key[Array, ""],
+    step: Int[Array, ""],
 ) -> tuple[Float[Array, ""], Params]:
     """The loss of a step and its gradient, automatic or derived by hand."""
     x, y = data

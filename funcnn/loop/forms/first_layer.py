@@ -15,7 +15,7 @@ samples² × hidden numbers in place of 2 × samples × inputs × hidden.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -134,7 +134,7 @@ class FirstLayer:
             return counted(0, 1)(buffer)
 
         optimizer_state = each_buffer(
-            problem.optimizer, counted_momentum, state.optimizer_state, params
+            cast("Recipe", problem.optimizer), counted_momentum, state.optimizer_state, params
         )
         origin = Origin(layer, momentum[0])
         return state._replace(kept=Counted(origin, counted(1, 0)(params), optimizer_state))
@@ -142,7 +142,7 @@ class FirstLayer:
     def enter(self, problem: Problem, state: TrainState, data: Data) -> Kept:
         """The inner products of the inputs, and the state as it is counted from its origin."""
         del problem
-        x, y = data
+        x, y = map(jnp.asarray, data)
         if len(x) != len(y):
             raise ArgumentError(f"x holds {len(x)} samples and y {len(y)}")
         origin, params, optimizer_state = state.kept
@@ -202,7 +202,7 @@ class FirstLayer:
         return TrainState(
             params=whole(state.params),
             optimizer_state=each_buffer(
-                problem.optimizer, whole, state.optimizer_state, state.params
+                cast("Recipe", problem.optimizer), whole, state.optimizer_state, state.params
             ),
             step=state.step,
             key=state.key,

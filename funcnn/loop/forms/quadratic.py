@@ -13,7 +13,7 @@ alone follows it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -120,7 +120,7 @@ class Quadratic:
         return state._replace(
             params=as_tree(state.params["all"]),
             optimizer_state=each_buffer(
-                problem.optimizer,
+                cast("Recipe", problem.optimizer),
                 lambda buffer: as_tree(buffer["all"]),
                 state.optimizer_state,
                 state.params,
@@ -138,7 +138,7 @@ def _arranged(problem: Problem, state: TrainState) -> TrainState:
     return state._replace(
         params=as_vector(state.params),
         optimizer_state=each_buffer(
-            problem.optimizer, as_vector, state.optimizer_state, state.params
+            cast("Recipe", problem.optimizer), as_vector, state.optimizer_state, state.params
         ),
     )
 
