@@ -11,7 +11,7 @@ import click
 import funcnn
 from funcnn.losses import LOSSES
 from funcnn.optimizers import OPTIMIZERS
-from funcnn.runs.plan import DEFAULTS
+from funcnn.runs.choices import DEFAULTS
 
 __all__ = ["of_a_run", "read_hyperparameters", "read_run"]
 

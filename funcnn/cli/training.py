@@ -16,8 +16,8 @@ from funcnn.cli import streams
 from funcnn.cli.options import of_a_run, read_hyperparameters, read_run
 from funcnn.data.weights import check_destination
 from funcnn.experiments import OF_MODEL, Experiment, find
+from funcnn.runs.choices import DEFAULTS
 from funcnn.runs.observers.log import logged_steps
-from funcnn.runs.plan import DEFAULTS
 
 __all__ = ["models", "train"]
 

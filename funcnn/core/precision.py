@@ -26,7 +26,7 @@ def check_dtype(dtype: Any) -> str:
     """
     try:
         name = np.dtype(dtype).name if dtype is not None else ""
-    except TypeError:
+    except (SyntaxError, TypeError, ValueError):
         raise ArgumentTypeError(
             f"dtype={dtype!r} is not a dtype. Known: {', '.join(DTYPES)}"
         ) from None

@@ -17,7 +17,7 @@ AnyArray: TypeAlias = Array | np.ndarray
 Number: TypeAlias = int | float | np.number | Shaped[AnyArray, ""]
 """One number, of Python or in an array; it may be traced."""
 
-Params: TypeAlias = PyTree[Shaped[AnyArray, "..."] | int | float]
+Params: TypeAlias = PyTree[Shaped[AnyArray, "..."] | np.number | int | float]
 """A model's parameters: a (nested) dict of arrays."""
 
 Structs: TypeAlias = PyTree[jax.ShapeDtypeStruct]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.core import Tracer
 
-from funcnn import models
 from funcnn.core import (
     ArgumentError,
     ArgumentTypeError,
@@ -25,15 +23,23 @@ from funcnn.core import (
     checks,
 )
 from funcnn.core.keys import check_seed
-from funcnn.core.precision import check_dtype, numerics
+from funcnn.core.precision import check_dtype
 from funcnn.data.arrays import is_whole, load, prepare_inputs, prepare_targets
-from funcnn.experiments import OF_MODEL, Experiment, find
+from funcnn.experiments import Experiment
 from funcnn.loop.forms import FORMS, NAMES, Form, Shapes
+from funcnn.loop.forms.first_layer import FIRST_LAYER
 from funcnn.loop.forms.quadratic import QUADRATIC
 from funcnn.loop.problem import Problem, make_problem
 from funcnn.loop.update import form_named
-from funcnn.losses import LOSSES
 from funcnn.optimizers import OPTIMIZERS, Optimizer
+from funcnn.runs.choices import (
+    choose_loss,
+    choose_optimizer,
+    input_axes,
+    sized_model,
+    what_to_train,
+)
+from funcnn.runs.claims import require_head, require_linear
 from funcnn.runs.shapes import (
     RunShapes,
     matching_params,
@@ -43,31 +49,7 @@ from funcnn.runs.shapes import (
     structs,
 )
 
-__all__ = ["DEFAULTS", "Defaults", "Plan", "accepted_by", "choose_optimizer", "make_plan"]
-
-
-class Defaults(NamedTuple):
-    """What a run is given that its call does not say.
-
-    Attributes:
-        loss: the name of the loss.
-        optimizer: the name of the optimizer.
-        learning_rate: its rate; None for the optimizer's own default.
-        gradient: ``"autodiff"`` or ``"manual"``.
-        steps: the number of updates.
-        dtype: the run's arithmetic.
-    """
-
-    loss: str
-    optimizer: str
-    learning_rate: int | float | None
-    gradient: str
-    steps: int
-    dtype: str
-
-
-DEFAULTS = Defaults("mean_squared_error", "adam", None, "autodiff", 1000, "float32")
-"""For a user's own data: Adam at ``torch.optim``'s rate."""
+__all__ = ["TRACED", "Plan", "accepted_by", "make_plan"]
 
 
 TRACED = (
@@ -152,7 +134,7 @@ def make_plan(
         dtype = _dtype_of(state) if dtype is None else dtype
     dtype = check_dtype(defaults.dtype if dtype is None else dtype)
     seed = check_seed(0 if seed is None else seed)
-    chosen_loss = _loss(loss, defaults)
+    chosen_loss = choose_loss(loss, defaults)
     chosen_optimizer = choose_optimizer(optimizer, learning_rate, hyperparameters, defaults)
     _require_representable(chosen_optimizer, dtype)
     steps = checks.integer(
@@ -160,14 +142,14 @@ def make_plan(
     )
 
     x, y = _load(data, target, record)
-    axes = _input_axes(asked)
+    axes = input_axes(asked)
     x = prepare_inputs(x, axes, dtype)
     given_axes = y.ndim
     y = prepare_targets(y, axes, chosen_loss, dtype)
     target_axes = None if axes is None or is_whole(y) else given_axes
     sizes = {"hidden": hidden, "out_features": out_features, "degree": degree}
     start = params if state is None else state.params
-    chosen_model = _model(asked, sizes, x, y, start)
+    chosen_model = sized_model(asked, sizes, x, y, start)
 
     problem = make_problem(
         chosen_model,
@@ -183,11 +165,14 @@ def make_plan(
         start = matching_params(start, tree)
     inputs, targets = structs((x, y))
     chosen_form = _form(form, problem, Shapes(tree, inputs, targets), steps)
-    if chosen_form is QUADRATIC and not isinstance(asked, str):
-        _require_linear(chosen_model, tree, x, dtype)
     numbers = chosen_optimizer.numbers if isinstance(chosen_optimizer, Optimizer) else {}
     shapes = run_shapes(problem, chosen_form, numbers, tree, inputs, targets, dtype)
     _require_known_classes(y, shapes.prediction)
+    if not isinstance(asked, str):
+        if chosen_form is QUADRATIC:
+            require_linear(chosen_model, tree, x, dtype)
+        if chosen_form is FIRST_LAYER:
+            require_head(chosen_model, tree, x, dtype)
     return Plan(
         problem=problem,
         form=chosen_form,
@@ -216,80 +201,10 @@ def accepted_by(*functions: Callable[..., Any]) -> list[str]:
     ]
 
 
-@functools.cache
-def _parameters(function: Callable[..., Any]) -> list[str]:
-    return list(inspect.signature(function).parameters)
-
-
-def what_to_train(
-    model: Any, data: Any, experiment: Any
-) -> tuple[Any, Experiment | None, Defaults]:
-    """The model, the record that the data come from, and what the call does not say.
-
-    The numbers of a record belong to its data: they are taken where the experiment is named,
-    or where no other data are given.
-    """
-    record = None if experiment is None else find(experiment)
-    if model is None:
-        model = "mlp" if record is None else record.model
-    if isinstance(model, str):
-        checks.choice("model", model, OF_MODEL)
-        if record is None and data is None:
-            record = OF_MODEL[model]
-    elif not isinstance(model, Model):
-        model = _pair(model)
-    if record is None:
-        return model, None, DEFAULTS
-    return model, record, Defaults(*(getattr(record, name) for name in Defaults._fields))
-
-
-def choose_optimizer(
-    optimizer: Any, learning_rate: Any, hyperparameters: Mapping[str, Any], defaults: Defaults
-) -> optax.GradientTransformation:
-    """The optimizer that the arguments of ``train`` ask for.
-
-    Raises:
-        ArgumentError, ArgumentTypeError: for a name or a number that cannot be used.
-    """
-    if isinstance(optimizer, optax.GradientTransformation):
-        given = [*(["learning_rate"] if learning_rate is not None else []), *hyperparameters]
-        if given:
-            raise ArgumentError(
-                f"{', '.join(given)}: an optax transformation has its own; "
-                f"pass the optimizer's name to set them here"
-            )
-        return optimizer
-    if optimizer is None:
-        optimizer = defaults.optimizer
-    if not isinstance(optimizer, str):
-        raise ArgumentTypeError(
-            f"optimizer must be a name ({', '.join(OPTIMIZERS)}) or an "
-            f"optax.GradientTransformation, not {optimizer!r}"
-        )
-    make = OPTIMIZERS[checks.choice("optimizer", optimizer, OPTIMIZERS)]
-    checks.keywords(make, hyperparameters, _parameters(make))
-    if learning_rate is None and optimizer == defaults.optimizer:
-        learning_rate = defaults.learning_rate
-    rate = {} if learning_rate is None else {"learning_rate": learning_rate}
-    return make(**rate, **hyperparameters)
-
-
 def _refuse_traced(given: Any) -> None:
     """Refuse arrays that ``jit``, ``grad`` or ``vmap`` are tracing."""
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
         raise ArgumentTypeError(TRACED)
-
-
-def _pair(model: Any) -> Model:
-    if isinstance(model, tuple) and len(model) == 2:
-        init, apply = model
-        if init is not None:
-            checks.function("model's init", init)
-        return Model(init, checks.function("model's apply", apply))
-    raise ArgumentTypeError(
-        f"model must be a name ({', '.join(OF_MODEL)}), a funcnn.Model, or a pair "
-        f"(init, apply), not {model!r}"
-    )
 
 
 def _require_state(state: Any, seed: Any) -> None:
@@ -334,49 +249,6 @@ def _require_representable(optimizer: optax.GradientTransformation, dtype: str) 
             )
 
 
-def _input_axes(model: Any) -> int | None:
-    return models.make(model).input_axes if isinstance(model, str) else model.input_axes
-
-
-def _model(
-    model: str | Model, sizes: dict[str, Any], x: np.ndarray, y: np.ndarray, params: Params | None
-) -> Model:
-    """The model with its sizes: those that are said, those of the params, those of the data."""
-    sizes = {name: size for name, size in sizes.items() if size is not None}
-    if not isinstance(model, str):
-        if sizes:
-            raise ArgumentError(
-                f"{', '.join(sizes)}: the sizes of a model of your own are its own affair"
-            )
-        return model
-    accepted = models.sizes_of(model)
-    for name in sizes:
-        if name not in accepted:
-            others = [other for other in accepted if other != "in_features"]
-            hint = f"it takes {', '.join(others)}" if others else "it has no sizes to set"
-            raise ArgumentError(f"model={model!r} has no {name}; {hint}")
-    if params is not None:
-        sizes |= _sizes_of_params(model, sizes, params)
-    if "in_features" in accepted:
-        sizes.setdefault("in_features", x.shape[1])
-        if "out_features" not in sizes:
-            sizes["out_features"] = int(y.max()) + 1 if y.ndim == 1 else y.shape[1]
-        if sizes["in_features"] != x.shape[1]:
-            raise ArgumentError(
-                f"x has {x.shape[1]} features; the params are for {sizes['in_features']}"
-            )
-    return models.make(model, **sizes)
-
-
-def _sizes_of_params(model: str, said: dict[str, Any], params: Params) -> dict[str, Any]:
-    sizes = models.MODELS[model].sizes(params)
-    for name, size in said.items():
-        # A width may be said as a number or as the one width of a tuple.
-        if name in sizes and np.ravel(size).tolist() != np.ravel(sizes[name]).tolist():
-            raise ArgumentError(f"{name}={size!r}: the params are for {name}={sizes[name]!r}")
-    return sizes
-
-
 def _params_shapes(request: Any, model: Model, params: Params | None, dtype: str) -> Structs:
     """The shapes of the params: as the model draws them, or as they are given."""
     if params is None or isinstance(request, str):
@@ -402,33 +274,6 @@ def _form(name: str, problem: Problem, shapes: Shapes, steps: int) -> Form:
     return min((form for form in FORMS if form.why_not(problem) is None), key=microseconds)
 
 
-def _require_linear(model: Model, shapes: Structs, x: np.ndarray, dtype: str) -> None:
-    """Hold a model to its ``linear=True``, by its predictions for two random trees of params."""
-    generator = np.random.default_rng(0)
-
-    def drawn(low: int, high: int) -> Params:
-        return jax.tree.map(
-            lambda leaf: jnp.asarray(generator.uniform(low, high, leaf.shape), dtype), shapes
-        )
-
-    with numerics(dtype):
-        # Large and of either sign: near zero a sine is a line, and above it a ReLU.
-        one, two = drawn(1, 2), drawn(-4, -3)
-        nothing = jax.tree.map(jnp.zeros_like, one)
-        both = jax.tree.map(jnp.add, one, two)
-        zero, first, second, together = (
-            np.asarray(model.apply(tree, jnp.asarray(x)), np.float64)
-            for tree in (nothing, one, two, both)
-        )
-    scale = np.abs(first).max() + np.abs(second).max()
-    rounding = np.sqrt(np.finfo(dtype).eps) * scale
-    if zero.any() or np.abs(together - first - second).max() > rounding:
-        raise ArgumentError(
-            "the model says linear=True, and its prediction is not linear in its params: for "
-            "params of zeros it must be zero, and for a sum of params the sum of the predictions"
-        )
-
-
 def _require_known_classes(y: np.ndarray, prediction: jax.ShapeDtypeStruct) -> None:
     if not is_whole(y) or prediction.shape[:-1] != y.shape:
         return
@@ -436,9 +281,3 @@ def _require_known_classes(y: np.ndarray, prediction: jax.ShapeDtypeStruct) -> N
         raise ArgumentError(f"y holds the class {y.min()}; classes count from 0")
     if y.max() >= (classes := prediction.shape[-1]):
         raise ArgumentError(f"y holds the class {y.max()}; the model knows 0 to {classes - 1}")
-
-
-def _loss(loss: Any, defaults: Defaults) -> Any:
-    if callable(loss):
-        return checks.function("loss", loss)
-    return LOSSES[checks.choice("loss", defaults.loss if loss is None else loss, LOSSES)]

@@ -187,12 +187,12 @@ def _result(plan: Plan, outcome: Outcome, history: History, interrupts: Interrup
 
 
 def _warn_of_a_rising_loss(plan: Plan, losses: np.ndarray) -> None:
-    """Compare the first and the last epoch, over which the noise of batches evens out."""
+    """Compare the last epoch with the first, whose batches differ among themselves."""
     epoch = 1 if plan.problem.batch_size is None else len(plan.data[0]) // plan.problem.batch_size
-    first, last = losses[:epoch].mean(), losses[-epoch:].mean()
-    if len(losses) >= 2 * epoch and last > first and not plan.model.stochastic:
+    first, last = losses[:epoch], losses[-epoch:].mean()
+    if len(losses) >= 2 * epoch and last > first.mean() + first.std() and not plan.model.stochastic:
         warnings.warn(
-            f"the loss ended at {last:.6g}, above the {first:.6g} where it began: a smaller "
+            f"the loss ended at {last:.6g}, above the {first.mean():.6g} where it began: a smaller "
             f"learning_rate may help",
             RisingLossWarning,
             stacklevel=4,

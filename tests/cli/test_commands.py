@@ -19,8 +19,8 @@ import funcnn
 from funcnn import cli
 from funcnn.atlas.reference import numpy_loops
 from funcnn.experiments import EXPERIMENTS
+from funcnn.runs.choices import DEFAULTS
 from funcnn.runs.pace import ClockPace
-from funcnn.runs.plan import DEFAULTS
 
 
 @pytest.fixture

@@ -243,8 +243,8 @@ def test_the_numbers_may_be_traced(name, compiles):
             other = evaluate(step, second)
         assert not anew
         np.testing.assert_allclose(float(value), float(schedule(step)), rtol=1e-14)
-        halved = dataclasses.replace(schedule, 
-            numbers=tuple(dict(schedule.numbers, learning_rate=RATE / 2).items())
+        halved = dataclasses.replace(
+            schedule, numbers=tuple(dict(schedule.numbers, learning_rate=RATE / 2).items())
         )
         np.testing.assert_allclose(float(other), float(halved(step)), rtol=1e-14)
 

@@ -12,7 +12,8 @@ import pytest
 
 import funcnn
 from funcnn.optimizers import Optimizer, adam, schedules, sgd
-from funcnn.runs.plan import DEFAULTS, make_plan
+from funcnn.runs.choices import DEFAULTS
+from funcnn.runs.plan import make_plan
 
 
 def my_cross_entropy(prediction, target):

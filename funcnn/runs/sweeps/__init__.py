@@ -11,9 +11,10 @@ import numpy as np
 
 from funcnn.core import Model, TrainingInterrupted, checks
 from funcnn.core.keys import check_seed, run_words
+from funcnn.runs.choices import choose_optimizer, what_to_train
 from funcnn.runs.observers import Bar, History, Interrupts
 from funcnn.runs.observers.history import kept_steps
-from funcnn.runs.plan import Plan, accepted_by, choose_optimizer, make_plan, what_to_train
+from funcnn.runs.plan import Plan, accepted_by, make_plan
 from funcnn.runs.run import run
 from funcnn.runs.start import words_of
 from funcnn.runs.sweeps.groups import Part, in_groups, together

@@ -1,0 +1,172 @@
+"""What a call of ``train`` leaves open: the model, its sizes, the loss and the optimizer."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import optax
+
+from funcnn import models
+from funcnn.core import ArgumentError, ArgumentTypeError, Model, Params, checks
+from funcnn.experiments import OF_MODEL, Experiment, find
+from funcnn.losses import LOSSES
+from funcnn.optimizers import OPTIMIZERS
+
+__all__ = [
+    "DEFAULTS",
+    "Defaults",
+    "choose_loss",
+    "choose_optimizer",
+    "input_axes",
+    "sized_model",
+    "what_to_train",
+]
+
+
+class Defaults(NamedTuple):
+    """What a run is given that its call does not say.
+
+    Attributes:
+        loss: the name of the loss.
+        optimizer: the name of the optimizer.
+        learning_rate: its rate; None for the optimizer's own default.
+        gradient: ``"autodiff"`` or ``"manual"``.
+        steps: the number of updates.
+        dtype: the run's arithmetic.
+    """
+
+    loss: str
+    optimizer: str
+    learning_rate: int | float | None
+    gradient: str
+    steps: int
+    dtype: str
+
+
+DEFAULTS = Defaults("mean_squared_error", "adam", None, "autodiff", 1000, "float32")
+"""For a user's own data: Adam at ``torch.optim``'s rate."""
+
+
+def what_to_train(
+    model: Any, data: Any, experiment: Any
+) -> tuple[Any, Experiment | None, Defaults]:
+    """The model, the record that the data come from, and what the call does not say.
+
+    The numbers of a record belong to its data: they are taken where the experiment is named,
+    or where no other data are given.
+    """
+    record = None if experiment is None else find(experiment)
+    if model is None:
+        model = "mlp" if record is None else record.model
+    if isinstance(model, str):
+        checks.choice("model", model, OF_MODEL)
+        if record is None and data is None:
+            record = OF_MODEL[model]
+    elif not isinstance(model, Model):
+        model = _pair(model)
+    if record is None:
+        return model, None, DEFAULTS
+    return model, record, Defaults(*(getattr(record, name) for name in Defaults._fields))
+
+
+def choose_loss(loss: Any, defaults: Defaults) -> Any:
+    """The loss, by its name or as the function that it is."""
+    if callable(loss):
+        return checks.function("loss", loss)
+    return LOSSES[checks.choice("loss", defaults.loss if loss is None else loss, LOSSES)]
+
+
+def choose_optimizer(
+    optimizer: Any, learning_rate: Any, hyperparameters: Mapping[str, Any], defaults: Defaults
+) -> optax.GradientTransformation:
+    """The optimizer that the arguments of ``train`` ask for.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for a name or a number that cannot be used.
+    """
+    if isinstance(optimizer, optax.GradientTransformation):
+        given = [*(["learning_rate"] if learning_rate is not None else []), *hyperparameters]
+        if given:
+            raise ArgumentError(
+                f"{', '.join(given)}: an optax transformation has its own; "
+                f"pass the optimizer's name to set them here"
+            )
+        return optimizer
+    if optimizer is None:
+        optimizer = defaults.optimizer
+    if not isinstance(optimizer, str):
+        raise ArgumentTypeError(
+            f"optimizer must be a name ({', '.join(OPTIMIZERS)}) or an "
+            f"optax.GradientTransformation, not {optimizer!r}"
+        )
+    make = OPTIMIZERS[checks.choice("optimizer", optimizer, OPTIMIZERS)]
+    checks.keywords(make, hyperparameters, _parameters(make))
+    if learning_rate is None and optimizer == defaults.optimizer:
+        learning_rate = defaults.learning_rate
+    rate = {} if learning_rate is None else {"learning_rate": learning_rate}
+    return make(**rate, **hyperparameters)
+
+
+def input_axes(model: str | Model) -> int | None:
+    """How many axes the model's inputs have; None for a model that takes them as they come."""
+    return models.make(model).input_axes if isinstance(model, str) else model.input_axes
+
+
+def sized_model(
+    model: str | Model, sizes: dict[str, Any], x: np.ndarray, y: np.ndarray, params: Params | None
+) -> Model:
+    """The model with its sizes: those that are said, those of the params, those of the data."""
+    sizes = {name: size for name, size in sizes.items() if size is not None}
+    if not isinstance(model, str):
+        if sizes:
+            raise ArgumentError(
+                f"{', '.join(sizes)}: the sizes of a model of your own are its own affair"
+            )
+        return model
+    accepted = models.sizes_of(model)
+    for name in sizes:
+        if name not in accepted:
+            others = [other for other in accepted if other != "in_features"]
+            hint = f"it takes {', '.join(others)}" if others else "it has no sizes to set"
+            raise ArgumentError(f"model={model!r} has no {name}; {hint}")
+    if params is not None:
+        sizes |= _sizes_of_params(model, sizes, params)
+    if "in_features" in accepted:
+        sizes.setdefault("in_features", x.shape[1])
+        if "out_features" not in sizes:
+            sizes["out_features"] = int(y.max()) + 1 if y.ndim == 1 else y.shape[1]
+        if sizes["in_features"] != x.shape[1]:
+            raise ArgumentError(
+                f"x has {x.shape[1]} features; the params are for {sizes['in_features']}"
+            )
+    return models.make(model, **sizes)
+
+
+def _sizes_of_params(model: str, said: dict[str, Any], params: Params) -> dict[str, Any]:
+    sizes = models.MODELS[model].sizes(params)
+    for name, size in said.items():
+        # A width may be said as a number or as the one width of a tuple.
+        if name in sizes and np.ravel(size).tolist() != np.ravel(sizes[name]).tolist():
+            raise ArgumentError(f"{name}={size!r}: the params are for {name}={sizes[name]!r}")
+    return sizes
+
+
+def _pair(model: Any) -> Model:
+    if isinstance(model, tuple) and len(model) == 2:
+        init, apply = model
+        if init is not None:
+            checks.function("model's init", init)
+        return Model(init, checks.function("model's apply", apply))
+    raise ArgumentTypeError(
+        f"model must be a name ({', '.join(OF_MODEL)}), a funcnn.Model, or a pair "
+        f"(init, apply), not {model!r}"
+    )
+
+
+@functools.cache
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(function).parameters)
