@@ -6,6 +6,8 @@ numbers follow from the key and the step alone, so a resumed run is the same run
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 
-def check_seed(seed: int) -> int:
+def check_seed(seed: Any) -> int:
     """The seed, where it is a whole number from 0 to 2⁶⁴ − 1."""
     return integer("seed", seed, at_least=0, below=2**64)
 

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -21,14 +21,17 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from funcnn.core import ArgumentError, Data, Params, TrainState, checks
+from funcnn.core import AnyArray, ArgumentError, Data, Params, TrainState, checks
 from funcnn.core.caches import remembered
 from funcnn.core.precision import jax_promotion, refuse_wider
 from funcnn.loop.forms import Form, Kept
 from funcnn.loop.problem import Problem
 from funcnn.loop.update import Update
 
-__all__ = ["first_state", "fit", "initial_state", "loop"]
+__all__ = ["Count", "first_state", "fit", "initial_state", "loop"]
+
+Count: TypeAlias = int | np.integer | Int[AnyArray, ""]
+"""A whole number, of Python, NumPy or JAX."""
 
 
 def initial_state(
@@ -52,7 +55,7 @@ def fit(
     update: Update,
     state: TrainState,
     data: Data,
-    steps: int | np.integer | Int[Array, ""],
+    steps: Count,
     *,
     capacity: int | None = None,
 ) -> tuple[TrainState, Float[Array, " steps"]]:
@@ -103,13 +106,13 @@ def first_state(params: Params, init: Callable[[Params], Any], key: Key[Array, "
 
 
 def loop(
-    problem: Problem, form: Form, capacity: int, kept: Kept, steps: int | Int[Array, ""]
+    problem: Problem, form: Form, capacity: int, kept: Kept, steps: Count
 ) -> tuple[TrainState, Float[Array, " capacity"]]:
     """The loop itself: steps of a form, from what it keeps to what it keeps after them."""
     loss = jax.eval_shape(lambda kept: form.step(problem, kept)[1], kept)
 
     def body(
-        index: Int[Array, ""], carry: tuple[TrainState, Float[Array, " capacity"]]
+        index: Count, carry: tuple[TrainState, Float[Array, " capacity"]]
     ) -> tuple[TrainState, Float[Array, " capacity"]]:
         state, losses = carry
         state, loss = form.step(problem, kept._replace(state=state))
@@ -130,7 +133,7 @@ def _fit(
     form_, fixed_steps, capacity_ = form(), steps(), capacity()
 
     def run(
-        state: TrainState, data: Data, steps: int | Int[Array, ""] = 0
+        state: TrainState, data: Data, steps: Count = 0
     ) -> tuple[TrainState, Float[Array, " capacity"]]:
         kept = form_.enter(problem(), form_.begin(problem(), state, data), data)
         after, losses = loop(

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-from jaxtyping import Array, Float, Int, UInt32
+from jaxtyping import Array, Float, UInt32
 
-from funcnn.core import Data, Params, TrainState
+from funcnn.core import AnyArray, Data, Params, TrainState
 from funcnn.core.caches import remembered
 from funcnn.core.keys import key_of
-from funcnn.loop.fit import first_state, loop
+from funcnn.loop.fit import Count, first_state, loop
 from funcnn.loop.forms import Form, Kept
 from funcnn.loop.problem import Problem
 from funcnn.optimizers.optimizer import Recipe
@@ -20,7 +20,7 @@ from funcnn.optimizers.optimizer import Recipe
 __all__ = ["Programs", "drawing", "programs"]
 
 FEW = 2**20
-"""Below this many parameters, drawing them costs less than optimizing the program that does."""
+"""Below this many parameters, drawing them costs less than optimizing the program in full."""
 
 
 class Programs(NamedTuple):
@@ -61,7 +61,7 @@ def programs(
     form_, capacity_ = form(), capacity()
 
     def start(
-        params: Params, numbers: dict[str, Any], words: UInt32[Array, "2"], data: Data
+        params: Params, numbers: dict[str, Any], words: UInt32[AnyArray, "2"], data: Data
     ) -> TrainState:
         optimizer = problem().optimizer
         init = (
@@ -77,7 +77,7 @@ def programs(
     def enter(state: TrainState, data: Data) -> Kept:
         return form_.enter(problem(), state, data)
 
-    def segment(kept: Kept, steps: Int[Array, ""]) -> tuple[TrainState, Float[Array, " capacity"]]:
+    def segment(kept: Kept, steps: Count) -> tuple[TrainState, Float[Array, " capacity"]]:
         return loop(problem(), form_, capacity_, kept, steps)
 
     def leave(kept: Kept) -> TrainState:
@@ -102,11 +102,11 @@ def drawing(
 ) -> Callable[..., Params]:
     """A model's ``init``, compiled, by the words of a key; for many keys where asked.
 
-    Where it has little to draw, optimizing the program would take longer than it saves.
+    Where it has little to draw, optimizing the program in full would take longer than it saves.
     """
 
-    def draw(words: UInt32[Array, "2"]) -> Params:
+    def draw(words: UInt32[AnyArray, "2"]) -> Params:
         return init()(key_of(words))
 
-    options = {"xla_backend_optimization_level": 0} if few() else None
+    options = {"xla_backend_optimization_level": 1} if few() else None
     return jax.jit(jax.vmap(draw) if many() else draw, compiler_options=options)

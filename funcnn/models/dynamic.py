@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from funcnn.core import Params
+from funcnn.core import AnyArray, Params, Structs
 from funcnn.models import polynomial
 
 __all__ = ["apply", "draw_terms", "formula", "init", "sizes"]
@@ -26,7 +26,7 @@ def init(key: Key[Array, ""]) -> dict[str, Array]:
     return polynomial.init(key, degree=4)
 
 
-def sizes(params: Params) -> dict[str, Any]:
+def sizes(params: Params | Structs) -> dict[str, Any]:
     """``{}``: it has no sizes to set."""
     del params
     return {}
@@ -38,7 +38,7 @@ def draw_terms(key: Key[Array, ""]) -> Int[Array, ""]:
 
 
 def apply(
-    params: dict[str, Array], x: Float[Array, " samples"], key: Key[Array, ""]
+    params: Params, x: Float[AnyArray, " samples"], key: Key[Array, ""]
 ) -> Float[Array, " samples"]:
     """The polynomial at each x, with as many extra terms as the key draws."""
     terms = draw_terms(key)

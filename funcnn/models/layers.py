@@ -16,12 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from funcnn.core import ArgumentError, Params
+from funcnn.core import AnyArray, ArgumentError, Params, Structs
 
 __all__ = ["clamp", "linear", "normal", "powers", "shape_of"]
 
 
-def clamp(h: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+def clamp(h: Float[AnyArray, "*shape"]) -> Float[Array, "*shape"]:
     """max(h, 0) with a gradient of **1** at exactly 0, as ``h.clamp(min=0)`` has it.
 
     ``jax.nn.relu`` and ``torch.nn.ReLU`` have 0 there, ``jnp.maximum`` ½.
@@ -62,7 +62,7 @@ def linear(key: Key[Array, ""], sizes: tuple[int, ...]) -> dict[str, Array]:
     return {name: bounds[name] * value for name, value in draw.items()}
 
 
-def powers(x: Float[Array, " samples"], degree: int) -> Float[Array, "powers samples"]:
+def powers(x: Float[AnyArray, " samples"], degree: int) -> Float[Array, "powers samples"]:
     """1, x, …, x to the degree, a row each.
 
     A product of coefficients with these rows uses the whole width of a CPU, and so
@@ -74,7 +74,7 @@ def powers(x: Float[Array, " samples"], degree: int) -> Float[Array, "powers sam
     return jnp.stack([x**power for power in range(degree + 1)])
 
 
-def shape_of(params: Params, name: str, axes: int) -> tuple[int, ...]:
+def shape_of(params: Params | Structs, name: str, axes: int) -> tuple[int, ...]:
     """The shape of one array of a model's params.
 
     Raises:

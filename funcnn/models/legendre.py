@@ -8,20 +8,22 @@ Source: "PyTorch learning notes 5", section 5.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from funcnn.core import Params
+from funcnn.core import AnyArray, Params, Structs
 from funcnn.losses import sum_squared_error
 
 __all__ = ["apply", "formula", "init", "p3", "sizes", "value_and_grad"]
 
+Values: TypeAlias = Float[AnyArray, "*shape"] | float
+
 
 @jax.custom_vjp
-def p3(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+def p3(z: Values) -> Values:
     """P₃(z) = ½ (5z³ − 3z), with a rule of its own for reverse mode (``jax.grad``) alone.
 
     >>> float(p3(1.0)), float(jax.grad(p3)(1.0))
@@ -30,12 +32,12 @@ def p3(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return 0.5 * (5 * z**3 - 3 * z)
 
 
-def _forward(z: Array) -> tuple[Array, Array]:
+def _forward(z: Values) -> tuple[Values, Values]:
     """The value, and what ``_backward`` will need: the input, no more."""
     return p3(z), z
 
 
-def _backward(z: Array, grad_output: Array) -> tuple[Array]:
+def _backward(z: Values, grad_output: AnyArray) -> tuple[AnyArray]:
     """The gradient of the input, from that of the output: P₃′(z) = 3/2 (5z² − 1)."""
     return (grad_output * 1.5 * (5 * z**2 - 1),)
 
@@ -52,20 +54,20 @@ def init(key: Key[Array, ""]) -> dict[str, Array]:
     }
 
 
-def sizes(params: Params) -> dict[str, Any]:
+def sizes(params: Params | Structs) -> dict[str, Any]:
     """``{}``: it has no sizes to set."""
     del params
     return {}
 
 
-def apply(params: dict[str, Array], x: Float[Array, " samples"]) -> Float[Array, " samples"]:
+def apply(params: Params, x: Float[AnyArray, " samples"]) -> Float[Array, " samples"]:
     """The curve a + b P₃(c + d x) at each x."""
     return params["a"] + params["b"] * p3(params["c"] + params["d"] * x)
 
 
 def value_and_grad(
-    params: dict[str, Array], x: Float[Array, " samples"], y: Float[Array, " samples"]
-) -> tuple[Float[Array, ""], dict[str, Array]]:
+    params: Params, x: Float[AnyArray, " samples"], y: Float[AnyArray, " samples"]
+) -> tuple[Float[Array, ""], Params]:
     """The sum of squared errors and its gradient, derived by hand.
 
     A drop-in for ``jax.value_and_grad`` of the loss of :func:`apply`.

@@ -10,7 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from funcnn.core import Params
+from funcnn.core import AnyArray, Params, Structs
 from funcnn.losses import sum_squared_error
 from funcnn.models.layers import clamp, normal, shape_of
 
@@ -24,7 +24,7 @@ def init(
     return normal(key, {"w1": (in_features, hidden), "w2": (hidden, out_features)})
 
 
-def sizes(params: Params) -> dict[str, Any]:
+def sizes(params: Params | Structs) -> dict[str, Any]:
     """The sizes of given params, as :func:`init` takes them.
 
     Raises:
@@ -35,26 +35,22 @@ def sizes(params: Params) -> dict[str, Any]:
     return {"in_features": in_features, "hidden": hidden, "out_features": out_features}
 
 
-def apply(
-    params: dict[str, Array], x: Float[Array, "samples inputs"]
-) -> Float[Array, "samples outputs"]:
+def apply(params: Params, x: Float[AnyArray, "samples inputs"]) -> Float[Array, "samples outputs"]:
     """The network's prediction for each row of x."""
     return head(params, x @ params["w1"])
 
 
-def head(
-    params: dict[str, Array], h: Float[Array, "samples hidden"]
-) -> Float[Array, "samples outputs"]:
+def head(params: Params, h: Float[AnyArray, "samples hidden"]) -> Float[Array, "samples outputs"]:
     """The prediction from the first layer's h = x·w1."""
     h_relu = clamp(h)
     return h_relu @ params["w2"]
 
 
 def value_and_grad(
-    params: dict[str, Array],
-    x: Float[Array, "samples inputs"],
-    y: Float[Array, "samples outputs"],
-) -> tuple[Float[Array, ""], dict[str, Array]]:
+    params: Params,
+    x: Float[AnyArray, "samples inputs"],
+    y: Float[AnyArray, "samples outputs"],
+) -> tuple[Float[Array, ""], Params]:
     """The sum of squared errors and its gradient, derived by hand.
 
     A drop-in for ``jax.value_and_grad`` of the loss of :func:`apply`: the chain

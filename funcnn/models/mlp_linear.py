@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from funcnn.core import Params
+from funcnn.core import AnyArray, Params, Structs
 from funcnn.losses import sum_squared_error
 from funcnn.models.layers import linear, shape_of
 
@@ -31,7 +31,7 @@ def init(
     return linear(key, (in_features, *hidden, out_features))
 
 
-def sizes(params: Params) -> dict[str, Any]:
+def sizes(params: Params | Structs) -> dict[str, Any]:
     """The sizes of given params, as :func:`init` takes them.
 
     Raises:
@@ -44,15 +44,15 @@ def sizes(params: Params) -> dict[str, Any]:
 
 
 def apply(
-    params: dict[str, Array], x: Float[Array, "samples inputs"]
-) -> Float[Array, "samples outputs"]:
+    params: Params, x: Float[AnyArray, "samples inputs"]
+) -> Float[AnyArray, "samples outputs"]:
     """The network's prediction for each row of x."""
     return head(params, _affine(params, 1, x))
 
 
 def head(
-    params: dict[str, Array], h: Float[Array, "samples hidden"]
-) -> Float[Array, "samples outputs"]:
+    params: Params, h: Float[AnyArray, "samples hidden"]
+) -> Float[AnyArray, "samples outputs"]:
     """The prediction from the first layer's h = x·w1 + b1; without hidden layers, h itself.
 
     It needs no ``w1`` and no ``b1``: the gram form of the loop leaves them out.
@@ -63,10 +63,10 @@ def head(
 
 
 def value_and_grad(
-    params: dict[str, Array],
-    x: Float[Array, "samples inputs"],
-    y: Float[Array, "samples outputs"],
-) -> tuple[Float[Array, ""], dict[str, Array]]:
+    params: Params,
+    x: Float[AnyArray, "samples inputs"],
+    y: Float[AnyArray, "samples outputs"],
+) -> tuple[Float[Array, ""], Params]:
     """The sum of squared errors and its gradient, derived by hand.
 
     A drop-in for ``jax.value_and_grad`` of the loss of :func:`apply`. Layer k
@@ -93,12 +93,12 @@ def value_and_grad(
 
 
 def _affine(
-    params: dict[str, Array], layer: int, x: Float[Array, "samples inputs"]
-) -> Float[Array, "samples outputs"]:
+    params: Params, layer: int, x: Float[AnyArray, "samples inputs"]
+) -> Float[AnyArray, "samples outputs"]:
     """One linear layer: x·w + b."""
     return x @ params[f"w{layer}"] + params[f"b{layer}"][None]
 
 
-def _layers(params: Params) -> int:
+def _layers(params: Params | Structs) -> int:
     """How many linear layers there are; the params of the first may have been left out."""
     return 1 + sum(name.startswith("w") for name in params.keys() - {"w1"})

@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from funcnn.core import ArgumentError, Params
+from funcnn.core import AnyArray, ArgumentError, Params, Structs
 from funcnn.losses import sum_squared_error
 from funcnn.models.layers import normal, powers
 
@@ -24,7 +24,7 @@ def init(key: Key[Array, ""], *, degree: int = 3) -> dict[str, Array]:
     return normal(key, dict.fromkeys(string.ascii_lowercase[: degree + 1], ()))
 
 
-def sizes(params: Params) -> dict[str, Any]:
+def sizes(params: Params | Structs) -> dict[str, Any]:
     """The sizes of given params, as :func:`init` takes them.
 
     Raises:
@@ -37,15 +37,15 @@ def sizes(params: Params) -> dict[str, Any]:
     return {"degree": len(params) - 1}
 
 
-def apply(params: dict[str, Array], x: Float[Array, " samples"]) -> Float[Array, " samples"]:
+def apply(params: Params, x: Float[AnyArray, " samples"]) -> Float[Array, " samples"]:
     """The polynomial at each x."""
     coefficients = jnp.stack([params[letter] for letter in sorted(params)])
     return coefficients @ powers(x, degree=len(params) - 1)
 
 
 def value_and_grad(
-    params: dict[str, Array], x: Float[Array, " samples"], y: Float[Array, " samples"]
-) -> tuple[Float[Array, ""], dict[str, Array]]:
+    params: Params, x: Float[AnyArray, " samples"], y: Float[AnyArray, " samples"]
+) -> tuple[Float[Array, ""], Params]:
     """The sum of squared errors and its gradient, derived by hand.
 
     A drop-in for ``jax.value_and_grad`` of the loss of :func:`apply`: the

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from funcnn.core import Params
+from funcnn.core import AnyArray, Params, Structs
 from funcnn.models.layers import linear, powers, shape_of
 
 __all__ = ["apply", "formula", "init", "sizes"]
@@ -23,7 +23,7 @@ def init(key: Key[Array, ""], *, degree: int = 3) -> dict[str, Array]:
     return {"w": params["w1"], "b": params["b1"]}
 
 
-def sizes(params: Params) -> dict[str, Any]:
+def sizes(params: Params | Structs) -> dict[str, Any]:
     """The sizes of given params, as :func:`init` takes them.
 
     Raises:
@@ -33,7 +33,7 @@ def sizes(params: Params) -> dict[str, Any]:
     return {"degree": degree}
 
 
-def apply(params: dict[str, Array], x: Float[Array, " samples"]) -> Float[Array, " samples"]:
+def apply(params: Params, x: Float[AnyArray, " samples"]) -> Float[Array, " samples"]:
     """The polynomial at each x."""
     coefficients = jnp.concatenate([params["b"], params["w"][:, 0]])
     return coefficients @ powers(x, degree=len(params["w"]))

@@ -97,7 +97,7 @@ def step_lr(learning_rate: Number, step_size: int, gamma: Number = 0.1) -> Sched
 
 
 def multi_step_lr(
-    learning_rate: Number, milestones: Iterable[int], gamma: Number = 0.1
+    learning_rate: Number, milestones: Iterable[int | np.integer], gamma: Number = 0.1
 ) -> Schedule:
     """A rate that falls by a factor at each milestone, ``MultiStepLR``.
 

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from funcnn.core import AnyArray, ArgumentError, Model, Params
+from funcnn.core import AnyArray, ArgumentError, Model, Params, Structs
 from funcnn.core.precision import numerics
 
 __all__ = ["require_head", "require_linear"]
 
 
-def require_linear(model: Model, shapes: Params, x: np.ndarray, dtype: str) -> None:
+def require_linear(model: Model, shapes: Structs, x: np.ndarray, dtype: str) -> None:
     """Hold a model to its ``linear=True``, by its predictions for two random trees of params.
 
     Raises:
@@ -37,7 +37,7 @@ def require_linear(model: Model, shapes: Params, x: np.ndarray, dtype: str) -> N
         )
 
 
-def require_head(model: Model, shapes: Params, x: np.ndarray, dtype: str) -> None:
+def require_head(model: Model, shapes: Structs, x: np.ndarray, dtype: str) -> None:
     """Hold a model to its ``head``, by its predictions for a random tree of params.
 
     Raises:
@@ -59,7 +59,7 @@ def require_head(model: Model, shapes: Params, x: np.ndarray, dtype: str) -> Non
         )
 
 
-def _drawing(shapes: Params, dtype: str) -> Callable[[float, float], Params]:
+def _drawing(shapes: Structs, dtype: str) -> Callable[[float, float], Params]:
     generator = np.random.default_rng(0)
 
     def draw(low: float, high: float) -> Params:

@@ -28,7 +28,7 @@ from funcnn.runs.start import starting_state
 
 __all__ = ["Outcome", "run"]
 
-LONGEST_SEGMENT = 2**16
+LONGEST_SEGMENT = 2**14
 """The most steps in a segment: the length of the loop's array of losses."""
 
 LOSSES = 2**19

@@ -105,17 +105,24 @@ def test_models_of_one_s_own_do_not_leak():
 
 
 @pytest.mark.slow
-def test_a_loop_over_many_models_compiles_each_once(line, compiles):
+def test_a_loop_over_many_models_compiles_each_once(compiles):
     # More than any count of entries that a cache might have been given by guess.
-    sizes = range(1, 41)
-    x = np.stack([line[0]] * 2, axis=1)
+    def apply(params, x):
+        return x @ params
 
     def search():
-        for hidden in sizes:
-            funcnn.train("mlp", (x, line[1]), hidden=hidden, steps=2, optimizer="sgd",
-                         learning_rate=1e-6)  # fmt: skip
+        for width in range(1, 36):
+            data = np.ones((2, width)), np.ones(2)
+            start = np.zeros(width, np.float32)
+            funcnn.train((None, apply), data, params=start, steps=2, optimizer="sgd")
 
     search()
     with compiles() as counted:
         search()
     assert counted == []
+
+
+def test_named_models_of_many_sizes_are_the_same_objects():
+    made = [funcnn.models.make("mlp", hidden=width) for width in range(1, 500)]
+    again = [funcnn.models.make("mlp", hidden=width) for width in range(1, 500)]
+    assert all(one is other for one, other in zip(made, again, strict=True))

@@ -41,14 +41,14 @@ class QuadraticLoss(NamedTuple):
     Attributes:
         point: p*.
         least: |r|² − |s|², the loss at the minimum.
-        root: R.
-        offset: s.
+        matrix: 2 RᵀR above R: one product with it gives the gradient and the error.
+        offset: 2 Rᵀs above s.
     """
 
     point: Float[Array, " params"]
     least: Float[Array, ""]
-    root: Float[Array, "directions params"]
-    offset: Float[Array, " directions"]
+    matrix: Float[Array, "both params"]
+    offset: Float[Array, " both"]
 
 
 class Quadratic:
@@ -103,9 +103,9 @@ class Quadratic:
         loss: QuadraticLoss = kept.data
 
         def value_and_grad(params: Params) -> tuple[Float[Array, ""], Params]:
-            away = params["all"] - loss.point
-            error = loss.root @ away - loss.offset
-            return loss.least + jnp.vdot(error, error), {"all": 2 * (error @ loss.root)}
+            product = loss.matrix @ (params["all"] - loss.point) - loss.offset
+            gradient, error = jnp.split(product, [len(loss.point)])
+            return loss.least + jnp.vdot(error, error), {"all": gradient}
 
         return gradient_step(problem, kept.state, value_and_grad)
 
@@ -152,10 +152,9 @@ def _quadratic(problem: Problem, params: Params, data: Data) -> QuadraticLoss:
         )
     features = jax.jacfwd(lambda vector: apply(as_tree(vector), x).ravel())(start)
     target = y.ravel()
-    # By the singular values of Φ, of which G has only the squares, and so half the digits.
-    _, curvatures, directions = jnp.linalg.svd(
-        jnp.linalg.qr(features, mode="r"), full_matrices=False
-    )
+    # R is taken from Φ itself: ΦᵀΦ would keep half the digits.
+    root = jnp.linalg.qr(features, mode="r")
+    turns, curvatures, directions = jnp.linalg.svd(root, full_matrices=False)
     rounding = max(features.shape) * jnp.finfo(features.dtype).eps
     curved = curvatures > rounding * curvatures[0]
     divisors = jnp.where(curved, curvatures, 1)
@@ -166,11 +165,13 @@ def _quadratic(problem: Problem, params: Params, data: Data) -> QuadraticLoss:
         point = point + jnp.where(curved, along / divisors**2, 0) @ directions
         rest = target - features @ point
     along = directions @ (rest @ features)
-    offset = jnp.where(curved, along / divisors, 0)
+    offset = turns @ jnp.where(curved, along / divisors, 0)
+    least = jnp.maximum(jnp.vdot(rest, rest) - jnp.vdot(offset, offset), 0)
     share = 1 / target.size if problem.loss is mean_squared_error else 1.0
+    root, offset = share**0.5 * root, share**0.5 * offset
     return QuadraticLoss(
         point=point,
-        least=share * jnp.maximum(jnp.vdot(rest, rest) - jnp.vdot(offset, offset), 0),
-        root=share**0.5 * jnp.where(curved, curvatures, 0)[:, None] * directions,
-        offset=share**0.5 * offset,
+        least=share * least,
+        matrix=jnp.concatenate([2 * root.T @ root, root]),
+        offset=jnp.concatenate([2 * root.T @ offset, offset]),
     )
