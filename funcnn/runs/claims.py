@@ -62,7 +62,7 @@ def require_head(model: Model, shapes: Structs, x: np.ndarray, dtype: str) -> No
 def _drawing(shapes: Structs, dtype: str) -> Callable[[float, float], Params]:
     generator = np.random.default_rng(0)
 
-    def draw(low: float, high: float) -> Params:
+    def draw(low: int | float, high: int | float) -> Params:
         with numerics(dtype):
             return jax.tree.map(
                 lambda leaf: jnp.asarray(generator.uniform(low, high, leaf.shape), dtype), shapes
