@@ -106,7 +106,6 @@ def check_runs(funcnn):
 
     classes = ROWS, np.arange(12) % 3
     for arguments in (
-        {"model": "mlp", "learning_rate": 1e-6},
         {"model": "mlp", "data": TABLE, "hidden": 4, "form": "gram", "optimizer": "sgd"},
         {"model": "mlp_linear", "data": TABLE, "dtype": "float64", "batch_size": 5, "log_every": 3},
         {"model": "mlp_linear", "data": classes, "loss": "cross_entropy", "form": "auto"},
@@ -126,17 +125,16 @@ def check_runs(funcnn):
 
 
 def check_files(funcnn):
-    result = funcnn.train("mlp", TABLE, hidden=3, **SHORT)
+    result = funcnn.train("mlp", (ROWS[:, :3], ROWS[:, :2]), hidden=3, **SHORT)
     with tempfile.TemporaryDirectory() as folder:
         for name in ("w.npz", "w.safetensors"):
             path = Path(folder) / name
             result.save(path)
             funcnn.save_params(funcnn.load_params(str(path)), str(path))
-        np.savez(Path(folder) / "d.npz", x=TABLE[0], y=TABLE[1])
         np.savetxt(Path(folder) / "d.csv", ROWS, delimiter=",", header="a,b,c,d,e", comments="")
         params = funcnn.load_params(path)
-        funcnn.train("mlp", str(Path(folder) / "d.npz"), params=params, **SHORT)
-        funcnn.train("mlp_linear", Path(folder) / "d.csv", target=["a", "e"], hidden=3, **SHORT)
+        data = Path(folder) / "d.csv"
+        funcnn.train("mlp", data, target=["a", "e"], params=params, **SHORT)
 
 
 def check_sweeps(funcnn):
