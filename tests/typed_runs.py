@@ -25,6 +25,10 @@ SIZES = {
 }
 
 
+def ones(shapes):
+    return jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), shapes)
+
+
 def check_losses(funcnn):
     x = jnp.ones((3, 2))
     for loss in (funcnn.losses.sum_squared_error, funcnn.losses.mean_squared_error):
@@ -63,7 +67,7 @@ def check_schedules(funcnn):
 def check_models(funcnn):
     for name in funcnn.models.MODELS:
         model = funcnn.models.make(name, **SIZES.get(name, {}))
-        params = jax.jit(model.init)(jax.random.key(0))
+        params = ones(jax.eval_shape(model.init, jax.random.key(0)))
         x = jnp.ones((4, 5)) if model.input_axes == 2 else jnp.ones(4)
         key = (jax.random.key(1),) if model.stochastic else ()
         prediction = jax.eval_shape(model.apply, params, x, *key)
@@ -89,7 +93,8 @@ def check_loops(funcnn):
             _, losses = funcnn.fit(update, state, TABLE, steps=4)
             return losses[-1]
 
-        params, keys = jax.jit(model.init)(jax.random.key(0)), jax.random.split(jax.random.key(0))
+        keys = jax.random.split(jax.random.key(0))
+        params = ones(jax.eval_shape(model.init, keys[0]))
         jax.eval_shape(jax.grad(last_loss), params, keys[1])
         jax.eval_shape(jax.vmap(last_loss, in_axes=(None, 0)), params, keys)
         state = funcnn.initial_state(params, optimizer, keys[1])

@@ -190,7 +190,8 @@ def _warn_of_a_rising_loss(plan: Plan, losses: np.ndarray) -> None:
     """Compare the last epoch with the first, whose batches differ among themselves."""
     epoch = 1 if plan.problem.batch_size is None else len(plan.data[0]) // plan.problem.batch_size
     first, last = losses[:epoch], losses[-epoch:].mean()
-    if len(losses) >= 2 * epoch and last > first.mean() + first.std() and not plan.model.stochastic:
+    noise = first.std() + 1e-4 * abs(first.mean())  # The second is what roundings may make.
+    if len(losses) >= 2 * epoch and last > first.mean() + noise and not plan.model.stochastic:
         warnings.warn(
             f"the loss ended at {last:.6g}, above the {first.mean():.6g} where it began: a smaller "
             f"learning_rate may help",
