@@ -14,7 +14,7 @@ from funcnn.atlas.references import find_reference, run_reference
 from funcnn.core import ArgumentError, Params, checks
 from funcnn.core.precision import numerics
 from funcnn.experiments import Experiment, Tolerance, find
-from funcnn.runs.observers import History, Interrupts
+from funcnn.runs.observers import Interrupts, Losses
 from funcnn.runs.plan import Plan, make_plan
 from funcnn.runs.result import TrainResult
 from funcnn.runs.run import run
@@ -178,15 +178,16 @@ def reproduce(
         initial = jax.tree.map(np.asarray, initial_params(plan))
     draws = (models.extra_terms(seed, plan.steps),) if plan.model.stochastic else ()
 
-    eager = run_reference(record, plan.data, initial, plan.steps, draws)
+    data = (np.asarray(plan.data.x), np.asarray(plan.data.y))
+    eager = run_reference(record, data, initial, plan.steps, draws)
     compared = len(eager.losses[: tolerance.steps])
     if tolerance.chaotic:
         one_rounding_away = jax.tree.map(lambda value: np.nextafter(value, np.inf), initial)
-        other = run_reference(record, plan.data, one_rounding_away, plan.steps, draws)
+        other = run_reference(record, data, one_rounding_away, plan.steps, draws)
         compared = min(compared, _steps_together(eager.losses, other.losses, tolerance))
     return Reproduction(
         experiment=record,
-        data=plan.data,
+        data=data,
         seed=plan.seed,
         result=_to_the_end(plan._replace(params=initial)),
         reference_losses=eager.losses,
@@ -198,12 +199,12 @@ def reproduce(
 
 def _to_the_end(plan: Plan) -> TrainResult:
     """The run of a plan; where it diverges, its last finite state and NaN for the other losses."""
-    history = History()
+    recorded = Losses()
     with Interrupts() as interrupts:
-        outcome = run(plan, observers=[history, interrupts])
+        outcome = run(plan, observers=[recorded, interrupts])
     if interrupts.came():
         raise KeyboardInterrupt
-    (losses,) = history.losses(plan.steps)
+    (losses,) = recorded.losses(plan.steps)
     return TrainResult.of(plan, outcome, losses)
 
 

@@ -7,7 +7,17 @@ from funcnn.core.errors import (
     MissingExtraError,
     TrainingInterrupted,
 )
-from funcnn.core.words import AnyArray, Data, Loss, Model, Number, Params, Structs, TrainState
+from funcnn.core.words import (
+    AnyArray,
+    Data,
+    Loss,
+    Model,
+    Number,
+    Params,
+    Samples,
+    Structs,
+    TrainState,
+)
 
 __all__ = [
     "AnyArray",
@@ -20,6 +30,7 @@ __all__ = [
     "Model",
     "Number",
     "Params",
+    "Samples",
     "Structs",
     "TrainState",
     "TrainingInterrupted",

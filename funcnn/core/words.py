@@ -9,7 +9,17 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 
-__all__ = ["AnyArray", "Data", "Loss", "Model", "Number", "Params", "Structs", "TrainState"]
+__all__ = [
+    "AnyArray",
+    "Data",
+    "Loss",
+    "Model",
+    "Number",
+    "Params",
+    "Samples",
+    "Structs",
+    "TrainState",
+]
 
 AnyArray: TypeAlias = Array | np.ndarray
 """An array of JAX or of NumPy."""
@@ -23,8 +33,9 @@ Params: TypeAlias = PyTree[Shaped[AnyArray, "..."] | np.number | int | float]
 Structs: TypeAlias = PyTree[jax.ShapeDtypeStruct]
 """The shapes and dtypes of a tree of arrays."""
 
-Loss: TypeAlias = Callable[[Array, Array], Float[Array, ""]]
-"""``loss(prediction, target) -> scalar``."""
+Loss: TypeAlias = Callable[..., Float[Array, ""]]
+"""``loss(prediction, target) -> scalar``; ``loss(prediction, target, sample_weight=weight)``
+where the samples have weights."""
 
 Data: TypeAlias = tuple[AnyArray, AnyArray]
 """``(x, y)``, a sample a row."""
@@ -56,12 +67,26 @@ class Model(NamedTuple):
 
     init: Callable[[Key[Array, ""]], Params] | None
     apply: Callable[..., Array]
-    value_and_grad: Callable[[Params, Array, Array], tuple[Array, Params]] | None = None
+    value_and_grad: Callable[[Params, Any, Any], tuple[Array, Params]] | None = None
     formula: Callable[[Params], str] | None = None
     stochastic: bool = False
     linear: bool = False
     head: Callable[[Params, Array], Array] | None = None
     input_axes: int | None = None
+
+
+class Samples(NamedTuple):
+    """The samples of a run, a sample a row.
+
+    Attributes:
+        x: the inputs.
+        y: the targets.
+        weight: how much each sample counts, (samples,); None where all count alike.
+    """
+
+    x: AnyArray
+    y: AnyArray
+    weight: AnyArray | None = None
 
 
 class TrainState(NamedTuple):

@@ -1,31 +1,166 @@
-"""Which samples a step of a run takes, where it does not take all of them."""
+"""Which samples a step of a run takes, where it does not take all of them.
+
+An epoch goes through all samples once. Its last batch is shorter than the others where
+these do not come out even, unless it is left out (``drop_last``).
+"""
 
 from __future__ import annotations
 
+import math
+from typing import Any, NamedTuple, TypeAlias
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Key, UInt32
+import numpy as np
+from jaxtyping import Array, Bool, Int, UInt32
 
-__all__ = ["draw_batch"]
+from funcnn.core import AnyArray, Samples
+
+__all__ = ["Batches", "Blocks", "Count", "Drawn", "Feed", "Given"]
+
+Count: TypeAlias = int | np.integer | Int[AnyArray, ""]
+"""A whole number, of Python, NumPy or JAX."""
 
 
-def draw_batch(
-    key: Key[Array, ""], step: Int[Array, ""], samples: int, batch_size: int
-) -> Int[Array, " batch_size"]:
-    """Which samples the batch of a step holds.
+class Feed(NamedTuple):
+    """What the loop is handed beside its state, where it does not choose the samples itself.
 
-    Every epoch (``samples // batch_size`` steps) has an order of its own and
-    takes no sample twice, like PyTorch's ``DataLoader(shuffle=True,
-    drop_last=True)``. The order is never stored: a position's sample is computed
-    when it is needed, at a cost that does not grow with the number of samples.
+    Attributes:
+        first: the step that the rows, or the samples, begin with.
+        rows: the samples of each step by number, (steps, batch); a short batch ends in -1.
+        samples: the samples of the next steps, one batch after another.
     """
-    batches = samples // batch_size
-    epoch, batch = step // batches, step % batches
-    positions = batch * batch_size + jnp.arange(batch_size, dtype=jnp.int32)
-    # Epochs count down from the top of fold_in's range, steps up from its bottom.
-    epoch_key = jax.random.fold_in(key, ~epoch.astype(jnp.uint32))
-    keys = jax.random.bits(epoch_key, (4,), jnp.uint32)
-    return _shuffled(positions.astype(jnp.uint32), samples, keys).astype(jnp.int32)
+
+    first: Count
+    rows: Int[Array, "steps batch"] | None = None
+    samples: Samples | None = None
+
+
+class Drawn(NamedTuple):
+    """Batches drawn by key and epoch, as by PyTorch's ``DataLoader``; or taken in order.
+
+    The order of an epoch is never stored: a position's sample is computed when it is needed,
+    at a cost that does not grow with the number of samples.
+
+    Attributes:
+        size: how many samples a step takes.
+        shuffle: whether every epoch has a random order of its own.
+        drop_last: whether a short last batch is left out.
+    """
+
+    size: int
+    shuffle: bool = True
+    drop_last: bool = False
+
+    def per_epoch(self, samples: int) -> int:
+        """How many steps an epoch has."""
+        return _per_epoch(samples, self.size, self.drop_last)
+
+    def short(self, samples: int) -> int:
+        """How many samples the short batch of an epoch has; 0 where there is none."""
+        return 0 if self.drop_last else samples % self.size
+
+    def is_short(self, step: Count, samples: int, feed: Feed | None) -> Bool[Array, ""]:
+        """Whether a step takes the short batch."""
+        del feed
+        return _is_last(step, self.per_epoch(samples))
+
+    def rows(
+        self, key: Any, step: Count, samples: int, feed: Feed | None = None
+    ) -> Int[Array, " batch"]:
+        """The samples of a step by number; those beyond a short batch mean nothing."""
+        del feed
+        epoch, batch = jnp.divmod(jnp.asarray(step), self.per_epoch(samples))
+        positions = batch * self.size + jnp.arange(self.size, dtype=jnp.int32)
+        if self.short(samples):
+            positions = jnp.minimum(positions, samples - 1)
+        if not self.shuffle:
+            return positions
+        # Epochs count down from the top of fold_in's range, steps up from its bottom.
+        epoch_key = jax.random.fold_in(key, ~epoch.astype(jnp.uint32))
+        keys = jax.random.bits(epoch_key, (4,), jnp.uint32)
+        return _shuffled(positions.astype(jnp.uint32), samples, keys).astype(jnp.int32)
+
+
+class Given(NamedTuple):
+    """Batches that the user has chosen: the rows of the feed.
+
+    Attributes:
+        size: how many samples a step takes.
+        few: how many samples a short batch takes; 0 where there is none.
+    """
+
+    size: int
+    few: int = 0
+
+    def per_epoch(self, samples: int) -> int:
+        """How many steps as many samples as there are would take."""
+        return _per_epoch(samples, self.size, drop_last=False)
+
+    def short(self, samples: int) -> int:
+        """How many samples a short batch has."""
+        del samples
+        return self.few
+
+    def is_short(self, step: Count, samples: int, feed: Feed | None) -> Bool[Array, ""]:
+        """Whether the rows of a step end in -1."""
+        return self.rows(None, step, samples, feed)[-1] < 0
+
+    def rows(self, key: Any, step: Count, samples: int, feed: Feed | None) -> Int[Array, " batch"]:
+        """The samples of a step by number."""
+        del key, samples
+        assert feed is not None
+        assert feed.rows is not None
+        return feed.rows[step - feed.first]
+
+
+class Blocks(NamedTuple):
+    """Batches that the host has gathered: the samples of the feed, one batch after another.
+
+    Attributes:
+        drawn: how the host draws them.
+        samples: how many samples it draws from.
+    """
+
+    drawn: Drawn
+    samples: int
+
+    @property
+    def size(self) -> int:
+        """How many samples a step takes."""
+        return self.drawn.size
+
+    def per_epoch(self, samples: int) -> int:
+        """How many steps an epoch has."""
+        del samples
+        return self.drawn.per_epoch(self.samples)
+
+    def short(self, samples: int) -> int:
+        """How many samples the short batch of an epoch has."""
+        del samples
+        return self.drawn.short(self.samples)
+
+    def is_short(self, step: Count, samples: int, feed: Feed | None) -> Bool[Array, ""]:
+        """Whether a step takes the short batch."""
+        del samples
+        return self.drawn.is_short(step, self.samples, feed)
+
+    def rows(self, key: Any, step: Count, samples: int, feed: Feed | None) -> Int[Array, " batch"]:
+        """The rows of the feed that belong to a step."""
+        del key, samples
+        assert feed is not None
+        return jnp.asarray(step - feed.first) * self.size + jnp.arange(self.size, dtype=jnp.int32)
+
+
+Batches: TypeAlias = Drawn | Given | Blocks
+
+
+def _per_epoch(samples: int, size: int, drop_last: bool) -> int:
+    return samples // size if drop_last else math.ceil(samples / size)
+
+
+def _is_last(step: Count, per_epoch: int) -> Bool[Array, ""]:
+    return jnp.asarray(step) % per_epoch == per_epoch - 1
 
 
 def _shuffled(

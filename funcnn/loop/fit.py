@@ -13,25 +13,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
-from funcnn.core import AnyArray, ArgumentError, Data, Params, TrainState, checks
+from funcnn.core import ArgumentError, Data, Params, Samples, TrainState, checks
 from funcnn.core.caches import remembered
 from funcnn.core.precision import jax_promotion, refuse_wider
+from funcnn.loop.batches import Count, Feed
 from funcnn.loop.forms import Form, Kept
 from funcnn.loop.problem import Problem
+from funcnn.loop.step import samples_of, step_of
 from funcnn.loop.update import Update
 
-__all__ = ["Count", "first_state", "fit", "initial_state", "loop"]
-
-Count: TypeAlias = int | np.integer | Int[AnyArray, ""]
-"""A whole number, of Python, NumPy or JAX."""
+__all__ = ["first_state", "fit", "initial_state", "loop"]
 
 
 def initial_state(
@@ -84,17 +83,17 @@ def fit(
             float64 where JAX computes in 32 bits.
     """
     refuse_wider(state=state, data=data)
-    state, data = _private((state, data))
+    state, samples = _private((state, samples_of(_private(data))))
     if isinstance(steps, (jax.Array, np.ndarray)):
         if capacity is None:
             raise ArgumentError("capacity= is needed, the length of the losses, if steps vary")
         capacity = checks.integer("capacity", capacity, at_least=1, below=2**31)
-        return _fit(update.problem, update.form, None, capacity)(state, data, steps)
+        return _fit(update.problem, update.form, None, capacity)(state, samples, steps)
     steps = checks.integer("steps", steps, at_least=1, below=2**31)
     if capacity is None:
         capacity = steps
     capacity = checks.integer("capacity", capacity, at_least=steps, below=2**31)
-    return _fit(update.problem, update.form, steps, capacity)(state, data)
+    return _fit(update.problem, update.form, steps, capacity)(state, samples)
 
 
 def first_state(params: Params, init: Callable[[Params], Any], key: Key[Array, ""]) -> TrainState:
@@ -106,16 +105,32 @@ def first_state(params: Params, init: Callable[[Params], Any], key: Key[Array, "
 
 
 def loop(
-    problem: Problem, form: Form, capacity: int, kept: Kept, steps: Count
+    problem: Problem,
+    form: Form,
+    capacity: int,
+    kept: Kept,
+    first: Count,
+    steps: Count,
+    feed: Feed | None = None,
 ) -> tuple[TrainState, Float[Array, " capacity"]]:
-    """The loop itself: steps of a form, from what it keeps to what it keeps after them."""
-    loss = jax.eval_shape(lambda kept: form.step(problem, kept)[1], kept)
+    """The loop itself: steps of a form, from what it keeps to what it keeps after them.
+
+    Args:
+        problem: what a step computes.
+        form: how its arithmetic is arranged.
+        capacity: the length of the array of losses.
+        kept: what the loop holds.
+        first: the number of the first step.
+        steps: how many steps to make.
+        feed: what the loop is handed, where it does not choose the samples itself.
+    """
+    loss = jax.eval_shape(lambda kept: step_of(problem, form, kept, first, feed)[1], kept)
 
     def body(
         index: Count, carry: tuple[TrainState, Float[Array, " capacity"]]
     ) -> tuple[TrainState, Float[Array, " capacity"]]:
         state, losses = carry
-        state, loss = form.step(problem, kept._replace(state=state))
+        state, loss = step_of(problem, form, kept._replace(state=state), first + index, feed)
         return state, losses.at[index].set(loss)
 
     losses = jnp.zeros((capacity,), loss.dtype)
@@ -133,12 +148,11 @@ def _fit(
     form_, fixed_steps, capacity_ = form(), steps(), capacity()
 
     def run(
-        state: TrainState, data: Data, steps: Count = 0
+        state: TrainState, data: Samples, steps: Count = 0
     ) -> tuple[TrainState, Float[Array, " capacity"]]:
         kept = form_.enter(problem(), form_.begin(problem(), state, data), data)
-        after, losses = loop(
-            problem(), form_, capacity_, kept, steps if fixed_steps is None else fixed_steps
-        )
+        count = steps if fixed_steps is None else fixed_steps
+        after, losses = loop(problem(), form_, capacity_, kept, state.step, count)
         return form_.leave(problem(), kept._replace(state=after))._replace(kept=None), losses
 
     return jax.jit(run)

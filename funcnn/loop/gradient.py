@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from funcnn.core import ArgumentError, ArgumentTypeError, Loss, Params, TrainState
+from funcnn.core import AnyArray, ArgumentError, ArgumentTypeError, Loss, Params, TrainState
 from funcnn.core.precision import jax_promotion
-from funcnn.loop.problem import Problem
+from funcnn.loop.problem import Clip, Problem
 
 __all__ = ["gradient_step", "loss_of"]
 
@@ -30,6 +31,7 @@ def gradient_step(
         value_and_grad: ``value_and_grad(params) -> (loss, gradient)`` on this step's samples.
     """
     value, gradient = value_and_grad(state.params)
+    gradient = _clipped(problem.clip, gradient)
     extra = {}
     if isinstance(problem.optimizer, optax.GradientTransformationExtraArgs):
         # What optax's line searches and plateau schedules ask for.
@@ -46,7 +48,9 @@ def gradient_step(
     return TrainState(params, optimizer_state, state.step + 1, state.key), value
 
 
-def loss_of(loss: Loss, prediction: Array, y: Array) -> Float[Array, ""]:
+def loss_of(
+    loss: Loss, prediction: Array, y: AnyArray, weight: AnyArray | None = None
+) -> Float[Array, ""]:
     """The loss, where prediction and target can be compared and one float comes out.
 
     Raises:
@@ -56,6 +60,8 @@ def loss_of(loss: Loss, prediction: Array, y: Array) -> Float[Array, ""]:
         raise ArgumentTypeError(
             f"apply must return an array, the prediction; it returns {type(prediction)}"
         )
+    if weight is not None:
+        loss = functools.partial(loss, sample_weight=weight)
     classes = _require_comparable(prediction, y)
     if classes and prediction.shape[-1] in (1, len(y)):
         # As many classes as samples: a difference of the two would be of every pair.
@@ -70,7 +76,17 @@ def loss_of(loss: Loss, prediction: Array, y: Array) -> Float[Array, ""]:
     return value
 
 
-def _require_comparable(prediction: Array, target: Array) -> bool:
+def _clipped(clip: Clip, gradient: Params) -> Params:
+    """The gradient, cut as PyTorch cuts it; its 1e-6 keeps a norm of zero from dividing."""
+    if clip.norm is not None:
+        share = jnp.minimum(clip.norm / (optax.tree.norm(gradient) + 1e-6), 1.0)
+        gradient = jax.tree.map(lambda leaf: share * leaf, gradient)
+    if (limit := clip.value) is not None:
+        gradient = jax.tree.map(lambda leaf: jnp.clip(leaf, -limit, limit), gradient)
+    return gradient
+
+
+def _require_comparable(prediction: Array, target: AnyArray) -> bool:
     """Whether the target holds classes: whole numbers, without the prediction's last axis.
 
     Raises:
@@ -93,7 +109,7 @@ def _require_comparable(prediction: Array, target: Array) -> bool:
     )
 
 
-def _refusing_pairs(loss: Loss, prediction: Array, y: Array) -> Any:
+def _refusing_pairs(loss: Loss, prediction: Array, y: AnyArray) -> Any:
     try:
         return loss(prediction, y)
     except ValueError as error:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import optax
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Loss, Model, checks
+from funcnn.loop.batches import Batches, Drawn
 from funcnn.losses import sum_squared_error
 from funcnn.optimizers.optimizer import Recipe, recipe_of
 
-__all__ = ["GRADIENTS", "Problem", "make_problem"]
+__all__ = ["GRADIENTS", "NO_CLIP", "Clip", "Problem", "clip_of", "drawn", "make_problem"]
 
 GRADIENTS = ("autodiff", "manual")
+
+
+class Clip(NamedTuple):
+    """What a gradient is cut to before the optimizer sees it.
+
+    Attributes:
+        norm: the most that the norm of all gradients together may be,
+            ``torch.nn.utils.clip_grad_norm_``; None for any.
+        value: the most that each number may be, ``torch.nn.utils.clip_grad_value_``; None
+            for any.
+    """
+
+    norm: float | None = None
+    value: float | None = None
+
+
+NO_CLIP = Clip()
 
 
 class Problem(NamedTuple):
@@ -23,14 +41,18 @@ class Problem(NamedTuple):
         loss: ``loss(prediction, target) -> scalar``.
         optimizer: an optimizer of funcnn less its numbers, or an optax transformation.
         gradient: ``"autodiff"`` or ``"manual"``.
-        batch_size: how many samples a step takes; None for all of them.
+        batches: which samples a step takes; None for all of them.
+        clip: what the gradient is cut to.
+        weighted: whether the samples have weights.
     """
 
     model: Model
     loss: Loss
     optimizer: Recipe | optax.GradientTransformation
     gradient: str
-    batch_size: int | None
+    batches: Batches | None
+    clip: Clip = NO_CLIP
+    weighted: bool = False
 
 
 def make_problem(
@@ -38,7 +60,9 @@ def make_problem(
     loss: Loss,
     optimizer: optax.GradientTransformation,
     gradient: str = "autodiff",
-    batch_size: int | None = None,
+    batches: Batches | None = None,
+    clip: Clip = NO_CLIP,
+    weighted: bool = False,
 ) -> Problem:
     """The problem that these make, where they fit together.
 
@@ -62,6 +86,36 @@ def make_problem(
         raise ArgumentError(
             "gradient='manual' is derived for loss='sum_squared_error' and no other"
         )
+    if gradient == "manual" and weighted:
+        raise ArgumentError("gradient='manual' is derived without sample_weight")
+    model, recipe = model._replace(init=None), recipe_of(optimizer)
+    return Problem(model, loss, recipe, gradient, batches, clip, weighted)
+
+
+def drawn(batch_size: Any, shuffle: Any = None, drop_last: Any = None) -> Drawn | None:
+    """The batches that these ask for; None where a step takes all samples.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for an argument that cannot be used.
+    """
+    asked = {"shuffle": shuffle, "drop_last": drop_last}
+    given = {name: checks.flag(name, flag) for name, flag in asked.items() if flag is not None}
     if batch_size is not None:
-        batch_size = checks.integer("batch_size", batch_size, at_least=1)
-    return Problem(model._replace(init=None), loss, recipe_of(optimizer), gradient, batch_size)
+        return Drawn(checks.integer("batch_size", batch_size, at_least=1), **given)
+    if given:
+        raise ArgumentError(f"{', '.join(given)}: without batch_size a step takes all samples")
+    return None
+
+
+def clip_of(norm: Any = None, value: Any = None) -> Clip:
+    """What a gradient is cut to.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for what is no positive number.
+    """
+    asked = {"clip_grad_norm": norm, "clip_grad_value": value}
+    norm, value = (
+        limit if limit is None else checks.number(name, limit, positive=True)
+        for name, limit in asked.items()
+    )
+    return Clip(norm, value)

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, Float, UInt32
 
-from funcnn.core import AnyArray, Data, Params, TrainState
+from funcnn.core import AnyArray, Params, Samples, TrainState
 from funcnn.core.caches import remembered
 from funcnn.core.keys import key_of
-from funcnn.loop.fit import Count, first_state, loop
+from funcnn.loop.batches import Count, Feed
+from funcnn.loop.fit import first_state, loop
 from funcnn.loop.forms import Form, Kept
 from funcnn.loop.problem import Problem
 from funcnn.optimizers.optimizer import Recipe
@@ -31,17 +32,17 @@ class Programs(NamedTuple):
             the optimizer's numbers and the words of the run's key.
         begin: ``begin(state, data) -> state``: the same of a state that goes on.
         enter: ``enter(state, data) -> kept``.
-        segment: ``segment(kept, steps) -> (state, losses)``: some steps, one program for
-            every number of them up to ``capacity``.
+        segment: ``segment(kept, first, steps, feed) -> (state, losses)``: some steps from
+            the one of that number, one program for every number of them up to ``capacity``.
         leave: ``leave(kept) -> state``.
         capacity: the most steps of a segment.
         paces: the seconds that a step was last seen to take, by the sizes of the run.
     """
 
-    start: Callable[[Params, dict[str, Any], Any, Data], TrainState]
-    begin: Callable[[TrainState, Data], TrainState]
-    enter: Callable[[TrainState, Data], Kept]
-    segment: Callable[[Kept, Any], tuple[TrainState, Float[Array, "..."]]]
+    start: Callable[[Params, dict[str, Any], Any, Samples], TrainState]
+    begin: Callable[[TrainState, Samples], TrainState]
+    enter: Callable[[TrainState, Samples], Kept]
+    segment: Callable[[Kept, Any, Any, Feed | None], tuple[TrainState, Float[Array, "..."]]]
     leave: Callable[[Kept], TrainState]
     capacity: int
     paces: dict[Any, float]
@@ -61,7 +62,7 @@ def programs(
     form_, capacity_ = form(), capacity()
 
     def start(
-        params: Params, numbers: dict[str, Any], words: UInt32[AnyArray, "2"], data: Data
+        params: Params, numbers: dict[str, Any], words: UInt32[AnyArray, "2"], data: Samples
     ) -> TrainState:
         optimizer = problem().optimizer
         init = (
@@ -71,14 +72,16 @@ def programs(
         )
         return begin(first_state(params, init, key_of(words)), data)
 
-    def begin(state: TrainState, data: Data) -> TrainState:
+    def begin(state: TrainState, data: Samples) -> TrainState:
         return form_.begin(problem(), state, data)
 
-    def enter(state: TrainState, data: Data) -> Kept:
+    def enter(state: TrainState, data: Samples) -> Kept:
         return form_.enter(problem(), state, data)
 
-    def segment(kept: Kept, steps: Count) -> tuple[TrainState, Float[Array, " capacity"]]:
-        return loop(problem(), form_, capacity_, kept, steps)
+    def segment(
+        kept: Kept, first: Count, steps: Count, feed: Feed | None
+    ) -> tuple[TrainState, Float[Array, " capacity"]]:
+        return loop(problem(), form_, capacity_, kept, first, steps, feed)
 
     def leave(kept: Kept) -> TrainState:
         return form_.leave(problem(), kept)
@@ -90,7 +93,7 @@ def programs(
             jax.vmap(start, in_axes=(0, 0, 0, None)),
             jax.vmap(begin, in_axes=(0, None)),
             jax.vmap(enter, in_axes=(0, None), out_axes=kept),
-            jax.vmap(segment, in_axes=(kept, None)),
+            jax.vmap(segment, in_axes=(kept, None, None, None)),
             jax.vmap(leave, in_axes=(kept,)),
         )
     return Programs(*map(jax.jit, compiled), capacity=capacity_, paces={})

@@ -15,13 +15,15 @@ from funcnn.core import (
     Data,
     Loss,
     Model,
+    Samples,
     TrainState,
     checks,
 )
 from funcnn.core.caches import remembered
 from funcnn.core.precision import refuse_wider
 from funcnn.loop.forms import FORMS, NAMES, Form
-from funcnn.loop.problem import Problem, make_problem
+from funcnn.loop.problem import Problem, drawn, make_problem
+from funcnn.loop.step import samples_of, step_of
 
 __all__ = ["Update", "form_named", "make_update"]
 
@@ -48,7 +50,7 @@ class Update:
             ArgumentError, ArgumentTypeError: for a state or data that do not fit.
         """
         refuse_wider(state=state, data=data)
-        return _step(self.problem, self.form)(state, data)
+        return _step(self.problem, self.form)(state, samples_of(data))
 
 
 def make_update(
@@ -58,6 +60,8 @@ def make_update(
     *,
     gradient: str = "autodiff",
     batch_size: int | None = None,
+    shuffle: bool | None = None,
+    drop_last: bool | None = None,
     form: str = "direct",
 ) -> Update:
     """One step of training as a pure, compiled function.
@@ -69,8 +73,11 @@ def make_update(
         gradient: ``"autodiff"`` (``jax.value_and_grad``), or ``"manual"`` for the
             rule derived by hand, where the model has one; that rule is for
             ``sum_squared_error``.
-        batch_size: how many samples a step takes, drawn by key and step so that
-            an epoch takes none twice; None for all of them.
+        batch_size: how many samples a step takes, drawn by key and epoch so that
+            an epoch takes each once; None for all of them.
+        shuffle: whether every epoch has an order of its own; True without it.
+        drop_last: whether an epoch leaves out a last batch that is shorter than the
+            others; False without it, as in PyTorch's ``DataLoader``.
         form: ``"direct"``, or ``"gram"`` for the same steps from inner products of
             the inputs, where nothing speaks against it.
 
@@ -82,7 +89,7 @@ def make_update(
     Raises:
         ArgumentError, ArgumentTypeError: for an argument that does not fit.
     """
-    problem = make_problem(model, loss, optimizer, gradient, batch_size)
+    problem = make_problem(model, loss, optimizer, gradient, drawn(batch_size, shuffle, drop_last))
     return Update(problem, form_named(form, problem))
 
 
@@ -108,9 +115,9 @@ def _step(problem: Callable[[], Problem], form: Callable[[], Form]) -> Callable[
     """One step of a form, entered and left."""
     form_ = form()
 
-    def step(state: TrainState, data: Data) -> tuple[TrainState, Float[Array, ""]]:
+    def step(state: TrainState, data: Samples) -> tuple[TrainState, Float[Array, ""]]:
         kept = form_.enter(problem(), form_.begin(problem(), state, data), data)
-        after, loss = form_.step(problem(), kept)
+        after, loss = step_of(problem(), form_, kept, state.step)
         return form_.leave(problem(), kept._replace(state=after))._replace(kept=None), loss
 
     return jax.jit(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from funcnn.core import TrainState
 from funcnn.loop.forms import Kept
-from funcnn.loop.programs import Programs
+from funcnn.runs.advance import Advance
 
 __all__ = ["NEVER", "Divergence"]
 
@@ -26,10 +27,12 @@ class Divergence:
     a run need not hold more than a few states, and a finite run does nothing twice.
 
     Args:
-        made: the programs of the run.
+        advance: makes steps.
+        leave: gives the state as users see it.
         kept: what the loop holds before the first step.
         count: how many members there are.
         many: whether the arrays have an axis of members.
+        done: how many steps of the run were made before.
 
     Attributes:
         steps: for each member the first step whose loss is not finite (the number of steps
@@ -37,12 +40,20 @@ class Divergence:
             not diverge.
     """
 
-    def __init__(self, made: Programs, kept: Kept, count: int, many: bool) -> None:
+    def __init__(
+        self,
+        advance: Advance,
+        leave: Callable[[Kept], TrainState],
+        kept: Kept,
+        count: int,
+        many: bool,
+        done: int = 0,
+    ) -> None:
         self.steps: Int[np.ndarray, " members"] = np.full(count, NEVER)
-        self._made, self._many = made, many
+        self._advance, self._leave, self._many = advance, leave, many
         # The states from which a step can be made again: the first, and those before the last
         # two segments.
-        self._held = [(0, kept.state)]
+        self._held = [(done, kept.state)]
 
     def check(
         self,
@@ -94,12 +105,12 @@ class Divergence:
         Where params had stopped being finite before the loss did, it is the last state of
         all whose params are finite.
         """
-        last = max(0, bad - 1)
+        last = max(self._held[0][0], bad - 1)
         found = self._at(kept, last)
         finite = self._finite(self._left(kept, found))
         state = self._take(found, state, members & finite)
         for member in np.flatnonzero(members & ~finite):
-            low, high = 0, last  # The first state is finite.
+            low, high = self._held[0][0], last  # The first state is finite.
             while low + 1 < high:
                 middle = (low + high) // 2
                 if self._finite(self._left(kept, self._at(kept, middle)))[member]:
@@ -114,13 +125,13 @@ class Divergence:
         """The state before a step, made again from the latest that is held."""
         done, state = max((one for one in self._held if one[0] <= step), key=lambda one: one[0])
         while done < step:
-            length = min(self._made.capacity, step - done)
-            state = self._made.segment(kept._replace(state=state), np.int32(length))[0]
+            length = min(self._advance.capacity, step - done)
+            state, _ = self._advance(kept._replace(state=state), done, length)
             done += length
         return state
 
     def _left(self, kept: Kept, state: TrainState) -> TrainState:
-        return self._made.leave(kept._replace(state=state))
+        return self._leave(kept._replace(state=state))
 
     def _finite(self, left: TrainState) -> Bool[np.ndarray, " members"]:
         """Whether a state's params are finite, for each member."""

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import optax
 from jax.core import Tracer
+from jaxtyping import Int
 
 from funcnn.core import (
     ArgumentError,
@@ -18,6 +19,7 @@ from funcnn.core import (
     Loss,
     Model,
     Params,
+    Samples,
     Structs,
     TrainState,
     checks,
@@ -40,6 +42,7 @@ from funcnn.runs.choices import (
     what_to_train,
 )
 from funcnn.runs.claims import require_head, require_linear
+from funcnn.runs.epochs import course_of
 from funcnn.runs.shapes import (
     RunShapes,
     matching_params,
@@ -69,11 +72,13 @@ class Plan(NamedTuple):
         params: where to start; None to draw the model's initial values.
         state: the state to go on from; None to start anew.
         named: the optimizer's numbers that the call gives: they replace those of ``state``.
-        data: (x, y), NumPy arrays of the run's own.
+        data: the samples, NumPy arrays of the run's own.
+        rows: the samples of each step by number, where the user has chosen them.
         target_axes: the number of axes y had before it was arranged for the model;
             None where it was not.
         shapes: what the run will hold.
         steps: how many updates to make.
+        per_epoch: how many of them go once through all samples.
         dtype: the run's arithmetic.
         seed: what the random numbers follow from.
     """
@@ -85,12 +90,19 @@ class Plan(NamedTuple):
     params: Params | None
     state: TrainState | None
     named: frozenset[str]
-    data: tuple[np.ndarray, np.ndarray]
+    data: Samples
+    rows: Int[np.ndarray, "steps batch"] | None
     target_axes: int | None
     shapes: RunShapes
     steps: int
+    per_epoch: int
     dtype: str
     seed: int
+
+    @property
+    def first(self) -> int:
+        """The number of the first step: 0, but for a run that goes on from a state."""
+        return 0 if self.state is None else int(self.state.step)
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -115,7 +127,11 @@ def make_plan(
     gradient: str | None = None,
     form: str = "direct",
     steps: int | None = None,
+    epochs: int | None = None,
     batch_size: int | None = None,
+    shuffle: bool | None = None,
+    drop_last: bool | None = None,
+    batches: Any = None,
     dtype: Any = None,
     seed: int | None = None,
     **hyperparameters: Any,
@@ -137,9 +153,6 @@ def make_plan(
     chosen_loss = choose_loss(loss, defaults)
     chosen_optimizer = choose_optimizer(optimizer, learning_rate, hyperparameters, defaults)
     _require_representable(chosen_optimizer, dtype)
-    steps = checks.integer(
-        "steps", defaults.steps if steps is None else steps, at_least=1, below=2**31
-    )
 
     x, y = _load(data, target, record)
     axes = input_axes(asked)
@@ -151,22 +164,31 @@ def make_plan(
     start = params if state is None else state.params
     chosen_model = sized_model(asked, sizes, x, y, start)
 
+    course = course_of(
+        len(x),
+        defaults.steps,
+        steps=steps,
+        epochs=epochs,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        drop_last=drop_last,
+        batches=batches,
+    )
     problem = make_problem(
         chosen_model,
         chosen_loss,
         chosen_optimizer,
         defaults.gradient if gradient is None else gradient,
-        batch_size,
+        course.batches,
     )
-    if batch_size is not None and batch_size > len(x):
-        raise ArgumentError(f"batch_size={batch_size} is more than the {len(x)} samples")
     tree = _params_shapes(asked, chosen_model, start, dtype)
     if start is not None:
         start = matching_params(start, tree)
-    inputs, targets = structs((x, y))
-    chosen_form = _form(form, problem, Shapes(tree, inputs, targets), steps)
+    samples = Samples(x, y)
+    inputs, targets, _ = structs(samples)
+    chosen_form = _form(form, problem, Shapes(tree, inputs, targets), course.steps)
     numbers = chosen_optimizer.numbers if isinstance(chosen_optimizer, Optimizer) else {}
-    shapes = run_shapes(problem, chosen_form, numbers, tree, inputs, targets, dtype)
+    shapes = run_shapes(problem, chosen_form, numbers, tree, structs(samples), dtype)
     _require_known_classes(y, shapes.prediction)
     if not isinstance(asked, str):
         if chosen_form is QUADRATIC:
@@ -181,10 +203,12 @@ def make_plan(
         params=None if params is None else start,
         state=None if state is None else matching_state(state, shapes.state),
         named=frozenset(hyperparameters).union([] if learning_rate is None else ["learning_rate"]),
-        data=(x, y),
+        data=samples,
+        rows=course.rows,
         target_axes=target_axes,
         shapes=shapes,
-        steps=steps,
+        steps=course.steps,
+        per_epoch=course.per_epoch,
         dtype=dtype,
         seed=seed,
     )

@@ -57,7 +57,7 @@ class TrainResult:
     @classmethod
     def of(cls, plan: Plan, outcome: Outcome, losses: Float[np.ndarray, " steps"]) -> TrainResult:
         """The result of a plan's run."""
-        x, _ = plan.data
+        x = plan.data.x
         return cls(
             model=plan.model,
             params=jax.tree.map(np.array, outcome.state.params),

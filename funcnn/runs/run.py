@@ -19,7 +19,8 @@ from jaxtyping import Int
 from funcnn.core import TrainState
 from funcnn.core.precision import numerics
 from funcnn.loop.forms import Kept
-from funcnn.loop.programs import Programs, programs
+from funcnn.loop.programs import programs
+from funcnn.runs.advance import Advance, most_steps
 from funcnn.runs.divergence import NEVER, Divergence
 from funcnn.runs.observers import Observer, Segment
 from funcnn.runs.pace import ClockPace, Pace
@@ -74,21 +75,23 @@ def run(
         capacity = LONGEST_SEGMENT
         if members is not None:
             capacity = min(capacity, max(1, LOSSES // len(members)))
+        capacity = most_steps(plan, capacity)
         made = programs(plan.problem, plan.form, capacity, members is not None)
+        advance = Advance(plan, made, capacity)
         kept = made.enter(starting_state(plan, made, members), plan.data)
         sizes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((kept.state, plan.data)))
         if sizes not in made.paces:
-            _wait_for(made.segment(kept, np.int32(0)))  # It compiles now.
+            _wait_for(advance(kept, 0, 0))  # It compiles now.
         _wait_for(kept)
         pace = ClockPace(made.paces, sizes) if pace is None else pace
         compiled = time.perf_counter()
 
         count = 1 if members is None else len(members)
-        divergence = Divergence(made, kept, count, members is not None)
+        divergence = Divergence(advance, made.leave, kept, count, members is not None)
         done, stop, left = 0, False, None
         while done < plan.steps and not stop:
             length = _length(pace, observers, done, min(capacity, plan.steps - done))
-            after, losses = _segment(made, kept, length, pace)
+            after, losses = _segment(advance, kept, done, length, pace)
             left = made.leave(after) if done + length == plan.steps else None
             kept, losses = divergence.check(done, kept, after, losses.reshape(count, length), left)
             if kept is not after:
@@ -115,10 +118,12 @@ def _length(pace: Pace, observers: Sequence[Observer], done: int, most: int) -> 
     return min(most, pace.length(), *(step - done for step in asked if step is not None))
 
 
-def _segment(made: Programs, kept: Kept, length: int, pace: Pace) -> tuple[Kept, np.ndarray]:
+def _segment(
+    advance: Advance, kept: Kept, done: int, length: int, pace: Pace
+) -> tuple[Kept, np.ndarray]:
     """What the loop holds after some steps, and the losses before each."""
     begin = time.perf_counter()
-    state, losses = made.segment(kept, np.int32(length))
+    state, losses = advance(kept, done, length)
     losses.block_until_ready()  # Unlike a copy to NumPy, it lets a second Ctrl-C through.
     pace.took(length, time.perf_counter() - begin)
     return kept._replace(state=state), np.asarray(losses)[..., :length].copy()

@@ -12,11 +12,19 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from funcnn.core import ArgumentError, ArgumentTypeError, Params, Structs, TrainState
+from funcnn.core import (
+    ArgumentError,
+    ArgumentTypeError,
+    Params,
+    Samples,
+    Structs,
+    TrainState,
+)
 from funcnn.core.caches import compiled, remembered
 from funcnn.core.keys import initial_key, run_key
 from funcnn.core.precision import numerics
 from funcnn.data.arrays import to_numpy
+from funcnn.loop.batches import Drawn
 from funcnn.loop.fit import first_state
 from funcnn.loop.forms import Form
 from funcnn.loop.problem import Problem
@@ -48,7 +56,7 @@ class RunShapes(NamedTuple):
 
 def structs(tree: Any) -> Any:
     """The shapes and dtypes of a tree of arrays."""
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype), tree)
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
 
 
 def params_shapes(init: Callable[..., Params], dtype: str) -> Structs:
@@ -65,8 +73,7 @@ def run_shapes(
     form: Form,
     numbers: dict[str, Any],
     params: Structs,
-    x: jax.ShapeDtypeStruct,
-    y: jax.ShapeDtypeStruct,
+    data: Samples,
     dtype: str,
 ) -> RunShapes:
     """Go through a run's functions once, without computing anything.
@@ -76,8 +83,7 @@ def run_shapes(
         form: in which form.
         numbers: the optimizer's, by name.
         params: their shapes and dtypes.
-        x: the shape and dtype of the inputs.
-        y: the shape and dtype of the targets.
+        data: the shapes and dtypes of the samples.
         dtype: the run's.
 
     Raises:
@@ -86,15 +92,14 @@ def run_shapes(
     """
     leaves, tree = jax.tree.flatten(params)
     names = jax.tree.structure(numbers)
-    return _run_shapes(problem, form, names, tree, tuple(leaves), x, y, dtype)
+    return _run_shapes(problem, form, names, tree, tuple(leaves), data, dtype)
 
 
 def memory_of(
     problem: Problem,
     form: Form,
     shapes: RunShapes,
-    x: jax.ShapeDtypeStruct,
-    y: jax.ShapeDtypeStruct,
+    data: Samples,
     dtype: str,
 ) -> int:
     """About how many bytes a run needs beside its data: an upper bound, found from shapes alone.
@@ -103,7 +108,7 @@ def memory_of(
     and after each of the last two segments.
     """
     leaves, tree = jax.tree.flatten(shapes.state)
-    return _memory(problem, form, tree, tuple(leaves), x, y, dtype)
+    return _memory(problem, form, tree, tuple(leaves), data, dtype)
 
 
 def matching_params(params: Params, shapes: Structs) -> Params:
@@ -175,8 +180,7 @@ def _run_shapes(
     numbers: Callable[[], Any],
     tree: Callable[[], Any],
     leaves: Callable[[], tuple[Any, ...]],
-    x: Callable[[], jax.ShapeDtypeStruct],
-    y: Callable[[], jax.ShapeDtypeStruct],
+    data: Callable[[], Samples],
     dtype: Callable[[], str],
 ) -> RunShapes:
     zeros = jax.tree.unflatten(numbers(), [0.0] * numbers().num_leaves)
@@ -194,9 +198,9 @@ def _run_shapes(
     params = jax.tree.unflatten(tree(), leaves())
     with numerics(dtype()), _plain_errors("the model, the loss, the optimizer or its schedule"):
         state = jax.eval_shape(start, params)
-        after = jax.eval_shape(Update(problem(), form()), state, (x(), y()))[0]
+        after = jax.eval_shape(_update(problem(), form()), state, data())[0]
         _require_same_kind(state, after)
-        return RunShapes(state, jax.eval_shape(predict, state.params, x()))
+        return RunShapes(state, jax.eval_shape(predict, state.params, data().x))
 
 
 @remembered
@@ -205,14 +209,20 @@ def _memory(
     form: Callable[[], Form],
     tree: Callable[[], Any],
     leaves: Callable[[], tuple[Any, ...]],
-    x: Callable[[], jax.ShapeDtypeStruct],
-    y: Callable[[], jax.ShapeDtypeStruct],
+    data: Callable[[], Samples],
     dtype: Callable[[], str],
 ) -> int:
     state = jax.tree.unflatten(tree(), leaves())
     with numerics(dtype()):
-        program = jax.make_jaxpr(Update(problem(), form()))(state, (x(), y()))
+        program = jax.make_jaxpr(_update(problem(), form()))(state, data())
     return _bytes_made(program.jaxpr) + 4 * sum(map(_bytes, jax.tree.leaves(state)))
+
+
+def _update(problem: Problem, form: Form) -> Update:
+    """A step of the problem; of its batches only the size matters here."""
+    if problem.batches is not None:
+        problem = problem._replace(batches=Drawn(problem.batches.size, shuffle=False))
+    return Update(problem, form)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import UInt32
 
-from funcnn.core import ArgumentTypeError, Data, Params, TrainState
+from funcnn.core import ArgumentTypeError, Params, Samples, TrainState
 from funcnn.core.keys import initial_words, run_words
 from funcnn.loop.programs import FEW, Programs, drawing
 from funcnn.optimizers.optimizer import NumbersState
@@ -93,7 +93,7 @@ def _gone_on(plan: Plan, made: Programs, state: TrainState) -> TrainState:
     return state if _is_kept(made, state, plan.data) else made.begin(state, plan.data)
 
 
-def _is_kept(made: Programs, state: TrainState, data: Data) -> bool:
+def _is_kept(made: Programs, state: TrainState, data: Samples) -> bool:
     """Whether what a state has kept is of this form, and gives what else the state holds."""
     kept = jax.eval_shape(made.begin, state._replace(kept=None), data).kept
     if kept is None or state.kept is None:

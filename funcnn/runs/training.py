@@ -21,7 +21,7 @@ from funcnn.core import (
 from funcnn.experiments import Experiment
 from funcnn.optimizers import Schedule
 from funcnn.runs.divergence import NEVER
-from funcnn.runs.observers import Bar, History, Interrupts, Log
+from funcnn.runs.observers import Bar, Interrupts, Log, Losses
 from funcnn.runs.observers.log import logged_steps
 from funcnn.runs.plan import Plan, accepted_by, make_plan
 from funcnn.runs.result import TrainResult
@@ -51,7 +51,11 @@ def train(
     gradient: str | None = None,
     form: str = "direct",
     steps: int | None = None,
+    epochs: int | None = None,
     batch_size: int | None = None,
+    shuffle: bool | None = None,
+    drop_last: bool | None = None,
+    batches: Any = None,
     dtype: Any = None,
     seed: int | None = None,
     log_every: int | range | None = None,
@@ -112,7 +116,15 @@ def train(
             polynomials (any optimizer named here) and for the networks (``"sgd"``,
             ``"momentum"``); ``"auto"`` takes whichever should be done first.
         steps: the number of updates.
+        epochs: how often to go through all samples, in place of ``steps``.
         batch_size: the samples in a step, shuffled anew each epoch; all without it.
+        shuffle: False takes the samples of each epoch in their own order.
+        drop_last: True leaves out the last batch of an epoch where it is shorter than the
+            others. Without it, as in PyTorch's ``DataLoader``, it is a step of its own, whose
+            loss is that of its own samples.
+        batches: the samples of each step by number, (steps, batch), in place of
+            ``batch_size``: so a ``DataLoader``'s run can be followed step for step. Or a list
+            of one array for each step, of which the short ones are as long as each other.
         dtype: ``"float32"`` or ``"float64"``, for this run alone; the state's or the
             experiment's without it, otherwise ``"float32"``.
         seed: what initial values, batches and a model's own draws follow from;
@@ -163,20 +175,24 @@ def train(
         gradient=gradient,
         form=form,
         steps=steps,
+        epochs=epochs,
         batch_size=batch_size,
+        shuffle=shuffle,
+        drop_last=drop_last,
+        batches=batches,
         dtype=dtype,
         seed=seed,
         **hyperparameters,
     )
-    logged, history = logged_steps(log_every, plan.steps), History()
+    logged, recorded = logged_steps(log_every, plan.steps), Losses()
     with Interrupts() as interrupts, Bar(plan.steps, progress) as bar:
-        outcome = run(plan, observers=[history, Log(logged, bar.write), bar, interrupts])
-    return _result(plan, outcome, history, interrupts)
+        outcome = run(plan, observers=[recorded, Log(logged, bar.write), bar, interrupts])
+    return _result(plan, outcome, recorded, interrupts)
 
 
-def _result(plan: Plan, outcome: Outcome, history: History, interrupts: Interrupts) -> TrainResult:
+def _result(plan: Plan, outcome: Outcome, recorded: Losses, interrupts: Interrupts) -> TrainResult:
     """What a run has come to, or the error that it ended in."""
-    (losses,), (diverged,) = history.losses(), outcome.diverged
+    (losses,), (diverged,) = recorded.losses(), outcome.diverged
     if diverged != NEVER:
         raise DivergenceError(int(diverged), outcome.state, losses[:diverged])
     result = TrainResult.of(plan, outcome, losses)
@@ -188,7 +204,7 @@ def _result(plan: Plan, outcome: Outcome, history: History, interrupts: Interrup
 
 def _warn_of_a_rising_loss(plan: Plan, losses: np.ndarray) -> None:
     """Compare the last epoch with the first, whose batches differ among themselves."""
-    epoch = 1 if plan.problem.batch_size is None else len(plan.data[0]) // plan.problem.batch_size
+    epoch = plan.per_epoch
     first, last = losses[:epoch], losses[-epoch:].mean()
     noise = first.std() + 1e-4 * abs(first.mean())  # The second is what roundings may make.
     if len(losses) >= 2 * epoch and last > first.mean() + noise and not plan.model.stochastic:

@@ -15,7 +15,7 @@ from helpers import CASES
 
 import funcnn
 from funcnn.optimizers import schedules
-from funcnn.runs.observers import History, Observer
+from funcnn.runs.observers import Losses, Observer
 from funcnn.runs.plan import make_plan
 from funcnn.runs.run import run
 
@@ -79,10 +79,10 @@ class Looking(Observer):
 
 def bits(plan, members=None, observers=(), pace=None):
     """All that a run gives: its losses, and every array of its state."""
-    history = History()
-    outcome = run(plan, members, [history, *observers], pace)
+    recorded = Losses()
+    outcome = run(plan, members, [recorded, *observers], pace)
     leaves = jax.tree.leaves(outcome.state._replace(key=None))
-    return [history.losses(), *map(np.asarray, leaves)]
+    return [recorded.losses(), *map(np.asarray, leaves)]
 
 
 def assert_same(found, expected):

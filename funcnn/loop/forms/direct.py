@@ -11,10 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from funcnn.core import ArgumentError, Data, Params, TrainState
+from funcnn.core import Params, Samples, TrainState
 from funcnn.core.caches import compiled
 from funcnn.core.keys import step_key
-from funcnn.loop.batches import draw_batch
 from funcnn.loop.forms.form import Cost, Kept, Shapes
 from funcnn.loop.forms.work import network_work, points_work
 from funcnn.loop.gradient import gradient_step, loss_of
@@ -39,23 +38,27 @@ class Direct:
             return Cost(0.0, points_work(shapes))
         return Cost(0.0, network_work(problem, shapes))
 
-    def begin(self, problem: Problem, state: TrainState, data: Data) -> TrainState:
+    def begin(self, problem: Problem, state: TrainState, data: Samples) -> TrainState:
         """The state itself."""
         del problem, data
         return state._replace(kept=None)
 
-    def enter(self, problem: Problem, state: TrainState, data: Data) -> Kept:
+    def enter(self, problem: Problem, state: TrainState, data: Samples) -> Kept:
         """The state, its matrices transposed where they may be, and the data as they are."""
-        x, y = data
-        return Kept(_transposed(problem, state), None, (jnp.asarray(x), jnp.asarray(y)))
+        return Kept(_transposed(problem, state), None, jax.tree.map(jnp.asarray, data))
 
-    def step(self, problem: Problem, kept: Kept) -> tuple[TrainState, Float[Array, ""]]:
+    def step(
+        self, problem: Problem, kept: Kept, rows: Int[Array, " batch"] | None
+    ) -> tuple[TrainState, Float[Array, ""]]:
         """A gradient step."""
+        data: Samples = kept.data
+        if rows is not None:
+            data = jax.tree.map(lambda array: array[rows], data)
         layout = _transpose if _is_transposed(problem) else _as_it_is
         key, step = kept.state.key, kept.state.step
 
         def of_layout(params: Params) -> tuple[Float[Array, ""], Params]:
-            value, gradient = value_and_grad(problem, layout(params), kept.data, key, step)
+            value, gradient = value_and_grad(problem, layout(params), data, key, step)
             return value, layout(gradient)
 
         return gradient_step(problem, kept.state, of_layout)
@@ -71,23 +74,18 @@ DIRECT = Direct()
 def value_and_grad(
     problem: Problem,
     params: Params,
-    data: tuple[Array, Array],
+    data: Samples,
     key: Key[Array, ""],
     step: Int[Array, ""],
 ) -> tuple[Float[Array, ""], Params]:
     """The loss of a step and its gradient, automatic or derived by hand."""
-    x, y = data
-    if len(x) != len(y):
-        raise ArgumentError(f"x holds {len(x)} samples and y {len(y)}")
-    if problem.batch_size is not None and problem.batch_size < len(x):
-        batch = draw_batch(key, step, len(x), problem.batch_size)
-        x, y = x[batch], y[batch]
+    x, y, weight = data
     model = problem.model
     if problem.gradient == "manual" and model.value_and_grad is not None:
         return model.value_and_grad(params, x, y)
     draw = (step_key(key, step),) if model.stochastic else ()
     return jax.value_and_grad(
-        lambda params: loss_of(problem.loss, compiled(model.apply)(params, x, *draw), y)
+        lambda params: loss_of(problem.loss, compiled(model.apply)(params, x, *draw), y, weight)
     )(params)
 
 

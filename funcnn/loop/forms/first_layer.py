@@ -19,15 +19,14 @@ from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from funcnn.core import ArgumentError, Data, Params, TrainState
+from funcnn.core import ArgumentError, Params, Samples, TrainState
 from funcnn.core.caches import compiled
-from funcnn.loop.batches import draw_batch
 from funcnn.loop.forms.form import Cost, Kept, Shapes
 from funcnn.loop.forms.work import first_layer_work
 from funcnn.loop.gradient import gradient_step, loss_of
-from funcnn.loop.problem import Problem
+from funcnn.loop.problem import NO_CLIP, Problem
 from funcnn.optimizers.optimizer import NumbersState, Recipe, each_buffer
 
 __all__ = ["FIRST_LAYER"]
@@ -62,18 +61,20 @@ class Counted(NamedTuple):
     optimizer_state: NumbersState
 
 
-class Samples(NamedTuple):
+class Products(NamedTuple):
     """What the loop reads of the data.
 
     Attributes:
         x: the inputs, for the way back to the weights.
         kernel: x·xᵀ, and 1 more where the layer has a bias.
         y: the targets.
+        weight: the weights of the samples, where they have some.
     """
 
     x: Float[Array, "samples inputs"]
     kernel: Float[Array, "samples samples"]
     y: Array
+    weight: Array | None
 
 
 class Outputs(NamedTuple):
@@ -102,6 +103,8 @@ class FirstLayer:
             "it has a gradient of its own; leave gradient='manual' out": (
                 problem.gradient != "manual"
             ),
+            "the gradient of the first layer is never made; leave clip_grad_norm and "
+            "clip_grad_value out": problem.clip == NO_CLIP,
         }
         return next((reason for reason, met in conditions.items() if not met), None)
 
@@ -109,7 +112,7 @@ class FirstLayer:
         """Inner products once; then steps that do not touch the inputs."""
         return Cost(*first_layer_work(problem, shapes))
 
-    def begin(self, problem: Problem, state: TrainState, data: Data) -> TrainState:
+    def begin(self, problem: Problem, state: TrainState, data: Samples) -> TrainState:
         """The state, counted from itself: c is 1, a and S are 0; of the momentum a is 1."""
         params = state.params
         if not isinstance(params, dict) or "w1" not in params:
@@ -117,7 +120,7 @@ class FirstLayer:
         layer = {name: params[name] for name in LAYER if name in params}
         momentum = [jax.tree.map(jnp.zeros_like, layer)]
         dtype = params["w1"].dtype
-        zeros = jnp.zeros((len(data[0]), params["w1"].shape[1]), dtype)
+        zeros = jnp.zeros((len(data.x), params["w1"].shape[1]), dtype)
 
         def counted(start: int, of_momentum: int) -> Callable[[Params], Params]:
             numbers = {
@@ -139,30 +142,27 @@ class FirstLayer:
         origin = Origin(layer, momentum[0])
         return state._replace(kept=Counted(origin, counted(1, 0)(params), optimizer_state))
 
-    def enter(self, problem: Problem, state: TrainState, data: Data) -> Kept:
+    def enter(self, problem: Problem, state: TrainState, data: Samples) -> Kept:
         """The inner products of the inputs, and the state as it is counted from its origin."""
         del problem
-        x, y = map(jnp.asarray, data)
-        if len(x) != len(y):
-            raise ArgumentError(f"x holds {len(x)} samples and y {len(y)}")
+        x, y, weight = jax.tree.map(jnp.asarray, data)
         origin, params, optimizer_state = state.kept
         optimizer_state = optimizer_state._replace(numbers=state.optimizer_state.numbers)
         kernel = x @ x.T + (1 if "b1" in origin.weights else 0)
         outputs = Outputs(_outputs(x, origin.weights), _outputs(x, origin.momentum))
         kept = TrainState(params, optimizer_state, state.step, state.key)
-        return Kept(kept, (origin, outputs), Samples(x, kernel, y))
+        return Kept(kept, (origin, outputs), Products(x, kernel, y, weight))
 
-    def step(self, problem: Problem, kept: Kept) -> tuple[TrainState, Float[Array, ""]]:
+    def step(
+        self, problem: Problem, kept: Kept, rows: Int[Array, " batch"] | None
+    ) -> tuple[TrainState, Float[Array, ""]]:
         """A gradient step, on the samples of its batch."""
-        samples: Samples = kept.data
+        products: Products = kept.data
         _, outputs = kept.start
-        h_start, h_momentum, kernel, y = *outputs, samples.kernel, samples.y
-        batch = None
-        if problem.batch_size is not None and problem.batch_size < len(y):
-            batch = draw_batch(kept.state.key, kept.state.step, len(y), problem.batch_size)
-            h_start, h_momentum, kernel, y = (
-                array[batch] for array in (h_start, h_momentum, kernel, y)
-            )
+        taken = (*outputs, products.kernel, products.y, products.weight)
+        if rows is not None:
+            taken = jax.tree.map(lambda array: array[rows], taken)
+        h_start, h_momentum, kernel, y, weight = taken
 
         def value_and_grad(params: Params) -> tuple[Float[Array, ""], Params]:
             layer, rest = params["layer"], params["rest"]
@@ -170,11 +170,11 @@ class FirstLayer:
             h = layer["start"] * h_start + layer["momentum"] * h_momentum + kernel @ sums
 
             def of_outputs(h: Array, rest: Params) -> Float[Array, ""]:
-                return loss_of(problem.loss, compiled(problem.model.head)(rest, h), y)
+                return loss_of(problem.loss, compiled(problem.model.head)(rest, h), y, weight)
 
             value, (grad_h, grad_rest) = jax.value_and_grad(of_outputs, argnums=(0, 1))(h, rest)
-            if batch is not None:
-                grad_h = jnp.zeros_like(sums).at[batch].set(grad_h)
+            if rows is not None:
+                grad_h = jnp.zeros_like(sums).at[rows].set(grad_h)
             grad_layer = {
                 "sums": grad_h,
                 "start": jnp.zeros_like(layer["start"]),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from funcnn.core import Data, Structs, TrainState
+from funcnn.core import Samples, Structs, TrainState
 from funcnn.loop.problem import Problem
 
 __all__ = ["Cost", "Form", "Kept", "Shapes"]
@@ -75,16 +75,21 @@ class Form(Protocol):
         """What a run would take."""
         ...
 
-    def begin(self, problem: Problem, state: TrainState, data: Data) -> TrainState:
+    def begin(self, problem: Problem, state: TrainState, data: Samples) -> TrainState:
         """The state with ``kept`` as it is before the first step."""
         ...
 
-    def enter(self, problem: Problem, state: TrainState, data: Data) -> Kept:
+    def enter(self, problem: Problem, state: TrainState, data: Samples) -> Kept:
         """What the loop holds, from a state that has begun."""
         ...
 
-    def step(self, problem: Problem, kept: Kept) -> tuple[TrainState, Float[Array, ""]]:
-        """What a step makes of ``kept.state``, and the loss before it."""
+    def step(
+        self, problem: Problem, kept: Kept, rows: Int[Array, " batch"] | None
+    ) -> tuple[TrainState, Float[Array, ""]]:
+        """What a step makes of ``kept.state``, and the loss before it.
+
+        ``rows`` are the samples that it takes, by number; None for all of them.
+        """
         ...
 
     def leave(self, problem: Problem, kept: Kept) -> TrainState:

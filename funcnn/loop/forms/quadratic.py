@@ -18,9 +18,9 @@ from typing import NamedTuple, cast
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from funcnn.core import ArgumentError, Data, Params, TrainState
+from funcnn.core import ArgumentError, Params, Samples, TrainState
 from funcnn.core.caches import compiled
 from funcnn.loop.forms.form import Cost, Kept, Shapes
 from funcnn.loop.forms.work import ENTER, count, points_work
@@ -74,7 +74,10 @@ class Quadratic:
                 problem.gradient != "manual"
             ),
             "of a linear model its sums are over all samples; leave batch_size out": (
-                problem.batch_size is None
+                problem.batches is None
+            ),
+            "of a linear model its sums count all samples alike; leave sample_weight out": (
+                not problem.weighted
             ),
         }
         return next((reason for reason, met in conditions.items() if not met), None)
@@ -85,12 +88,12 @@ class Quadratic:
         params = count(shapes.params)
         return Cost(ENTER + 28 * points_work(shapes), 0.02 + 0.0005 * params**2)
 
-    def begin(self, problem: Problem, state: TrainState, data: Data) -> TrainState:
+    def begin(self, problem: Problem, state: TrainState, data: Samples) -> TrainState:
         """The state itself: its params are all that the loop keeps."""
         del problem, data
         return state._replace(kept=None)
 
-    def enter(self, problem: Problem, state: TrainState, data: Data) -> Kept:
+    def enter(self, problem: Problem, state: TrainState, data: Samples) -> Kept:
         """The params as one vector, and the loss as a quadratic function."""
         return Kept(
             _arranged(problem, state),
@@ -98,8 +101,11 @@ class Quadratic:
             _quadratic(problem, state.params, data),
         )
 
-    def step(self, problem: Problem, kept: Kept) -> tuple[TrainState, Float[Array, ""]]:
+    def step(
+        self, problem: Problem, kept: Kept, rows: Int[Array, " batch"] | None
+    ) -> tuple[TrainState, Float[Array, ""]]:
         """A gradient step on the quadratic function."""
+        del rows
         loss: QuadraticLoss = kept.data
 
         def value_and_grad(params: Params) -> tuple[Float[Array, ""], Params]:
@@ -139,8 +145,8 @@ def _arranged(problem: Problem, state: TrainState) -> TrainState:
     )
 
 
-def _quadratic(problem: Problem, params: Params, data: Data) -> QuadraticLoss:
-    x, y = data
+def _quadratic(problem: Problem, params: Params, data: Samples) -> QuadraticLoss:
+    x, y, _ = data
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), params)
     start, as_tree = ravel_pytree(zeros)
     apply = compiled(problem.model.apply)

@@ -38,7 +38,7 @@ def points_work(shapes: Shapes) -> float:
 
 def network_work(problem: Problem, shapes: Shapes) -> float:
     """A step of a network: each weight meets each sample, forward and backward."""
-    samples = problem.batch_size or shapes.x.shape[0]
+    samples = _batch(problem, shapes.x.shape[0])
     return 2 * PRODUCT * samples * count(shapes.params) + ELEMENT * count(shapes.params)
 
 
@@ -46,9 +46,14 @@ def first_layer_work(problem: Problem, shapes: Shapes) -> tuple[float, float]:
     """To enter and leave the form of the first layer, and a step of it."""
     samples, inputs = shapes.x.shape
     hidden = shapes.params["w1"].shape[1]
-    batch = problem.batch_size or samples
+    batch = _batch(problem, samples)
     weights = inputs * hidden
     rest = count(shapes.params) - weights
     enter = ENTER + PRODUCT * samples * (samples * inputs + 4 * weights) + 4 * ELEMENT * weights
     kernel = PRODUCT * batch * samples * hidden + ELEMENT * samples * hidden
     return enter, kernel + 2 * PRODUCT * batch * rest
+
+
+def _batch(problem: Problem, samples: int) -> int:
+    """How many samples a step takes."""
+    return samples if problem.batches is None else problem.batches.size

@@ -1,9 +1,9 @@
 """What looks at a run between its segments, a file each."""
 
 from funcnn.runs.observers.bar import Bar
-from funcnn.runs.observers.history import History
 from funcnn.runs.observers.interrupts import Interrupts
 from funcnn.runs.observers.log import Log
+from funcnn.runs.observers.losses import Losses
 from funcnn.runs.observers.observer import Observer, Segment
 
-__all__ = ["Bar", "History", "Interrupts", "Log", "Observer", "Segment"]
+__all__ = ["Bar", "Interrupts", "Log", "Losses", "Observer", "Segment"]

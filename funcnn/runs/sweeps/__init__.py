@@ -12,8 +12,8 @@ import numpy as np
 from funcnn.core import Model, TrainingInterrupted, checks
 from funcnn.core.keys import check_seed, run_words
 from funcnn.runs.choices import choose_optimizer, what_to_train
-from funcnn.runs.observers import Bar, History, Interrupts
-from funcnn.runs.observers.history import kept_steps
+from funcnn.runs.observers import Bar, Interrupts, Losses
+from funcnn.runs.observers.losses import kept_steps
 from funcnn.runs.plan import Plan, accepted_by, make_plan
 from funcnn.runs.run import run
 from funcnn.runs.start import words_of
@@ -116,21 +116,21 @@ def _carry_out(
     compile_seconds, run_seconds = 0.0, 0.0
     with Interrupts() as interrupts, Bar(plan.steps * len(groups), progress) as bar:
         for members in groups:
-            history = History(keep_every)
-            outcome = run(plan, members, observers=[history, bar, interrupts])
+            recorded = Losses(keep_every)
+            outcome = run(plan, members, observers=[recorded, bar, interrupts])
             compile_seconds += outcome.compile_seconds
             run_seconds += outcome.run_seconds
             cut = interrupts.came() and outcome.steps < plan.steps
             if not (cut and parts):
                 state = jax.tree.map(np.array, outcome.state._replace(key=None))
-                losses = history.losses(None if cut else plan.steps)
+                losses = recorded.losses(None if cut else plan.steps)
                 steps = outcome.steps if cut else plan.steps
                 parts.append(Part(state, losses, outcome.diverged, steps))
             if interrupts.came():
                 break
     count = min(len(settings), len(parts) * len(groups[0]))
     part, settings = together(parts, count), settings[:count]
-    x, _ = plan.data
+    x = plan.data.x
     result = SweepResult(
         model=plan.model,
         settings=settings,

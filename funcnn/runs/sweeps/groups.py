@@ -49,8 +49,8 @@ def in_groups(
     members = len(settings)
     if group is None:
         budget = CACHE if jax.default_backend() == "cpu" else MEMORY
-        x, y = structs(plan.data)
-        memory = memory_of(plan.problem, plan.form, plan.shapes, x, y, plan.dtype)
+        data = structs(plan.data)
+        memory = memory_of(plan.problem, plan.form, plan.shapes, data, plan.dtype)
         at_once = max(1, budget // memory)
         group = math.ceil(members / math.ceil(members / at_once))
     group = min(group, members)

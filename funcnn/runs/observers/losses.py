@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from funcnn.runs.observers.observer import Observer, Segment
 
-__all__ = ["History", "kept_steps"]
+__all__ = ["Losses", "kept_steps"]
 
 
 def kept_steps(steps: int, keep_every: int) -> Int[np.ndarray, " kept"]:
@@ -19,7 +19,7 @@ def kept_steps(steps: int, keep_every: int) -> Int[np.ndarray, " kept"]:
     return np.append(np.arange(0, steps - 1, keep_every), steps - 1)
 
 
-class History(Observer):
+class Losses(Observer):
     """Keeps the loss of every so many steps, and of the last.
 
     Args:
