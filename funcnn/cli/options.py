@@ -10,6 +10,7 @@ import click
 
 import funcnn
 from funcnn.losses import LOSSES
+from funcnn.models.activations import ACTIVATIONS
 from funcnn.optimizers import OPTIMIZERS
 from funcnn.runs.choices import DEFAULTS
 
@@ -24,6 +25,10 @@ _OPTIONS = (
     click.option("--data", metavar="FILE", help="A .npz (arrays x, y) or .csv file."),
     click.option("--target", metavar="NAME", multiple=True, help="A .csv column to predict."),
     click.option("--hidden", metavar="N[,N...]", help="Widths of the hidden layers."),
+    click.option("--activation", metavar="NAME",
+                 help=f"What follows each hidden layer of mlp_linear: {', '.join(ACTIVATIONS)}."),
+    click.option("--dropout", metavar="RATE", type=float,
+                 help="Share of each hidden layer of mlp_linear that a step leaves out."),
     click.option("--out-features", metavar="N", type=int,
                  help="Outputs of a network; as many as the data ask for without it."),
     click.option("--degree", type=int, help="Degree of a polynomial."),

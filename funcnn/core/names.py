@@ -41,6 +41,8 @@ ARGUMENTS = Table(
         "hidden": "hidden_size hidden_sizes hidden_dim hidden_dims hidden_layer hidden_layers "
         "hidden_layer_sizes hidden_features hidden_units hidden_channels n_hidden num_hidden "
         "units n_units num_units neurons width widths layers",
+        "activation": "act act_fn activation_fn activation_function hidden_activation nonlinearity",
+        "dropout": "drop drop_prob drop_rate dropout_p dropout_prob dropout_rate p_drop",
         "degree": "deg order power",
         "out_features": "classes n_classes num_classes nb_classes outputs n_outputs num_outputs "
         "output_size output_dim out_size out_dim",
@@ -103,8 +105,10 @@ ARGUMENTS = Table(
         "n_iter_no_change min_delta",
         "It is not offered yet: weigh the samples in a loss of your own.": "sample_weight "
         "sample_weights class_weight",
-        "The models have their own: pass a model of your own for others.": "activation dropout "
-        "bias use_bias fit_intercept kernel_initializer init",
+        "The models have their own: pass a model of your own for others.": "bias use_bias "
+        "fit_intercept kernel_initializer init",
+        "model='mlp_linear' takes it.": "activation dropout",
+        "It is the share that is kept; dropout is the share that is set to 0.": "keep_prob",
         "It is an argument of funcnn.sweep.": "mode group",
         "train keeps the loss of every step.": "keep_every",
         "Each member of a sweep starts anew; funcnn.train goes on from a state.": "state",
@@ -172,6 +176,26 @@ VALUES = {
             "dynamic": "dynamic_net",
         },
         words={},
+    ),
+    "activation": Table(
+        same={
+            "relu": "rectifier rectified_linear rectified_linear_unit",
+            "tanh": "hyperbolic_tangent",
+            "sigmoid": "logistic sigm",
+            "gelu": "gelu_approximate gelu_new gelu_pytorch_tanh gelu_tanh quick_gelu",
+            "silu": "swish swish1",
+            "leaky_relu": "leaky lrelu",
+            "softplus": "smooth_relu",
+            "identity": "linear none",
+        },
+        words={
+            "It is the exact one, with erf: an approximation is not offered.": "gelu_approximate "
+            "gelu_new gelu_pytorch_tanh gelu_tanh quick_gelu",
+            "The model predicts logits: leave it out.": "softmax log_softmax",
+            "It is not offered: pass a model of your own.": "celu crelu exponential glu "
+            "hard_shrink hard_sigmoid hard_swish hard_tanh log_sigmoid mish prelu relu6 rrelu "
+            "selu soft_shrink soft_sign squareplus tanh_shrink threshold",
+        },
     ),
     "gradient": Table(
         same={

@@ -63,6 +63,9 @@ class Model(NamedTuple):
             ``b1`` nowhere else.
         input_axes: 1 where a sample is a number and x is (samples,), 2 where it is
             a row and x is (samples, features); None to take x and y as they come.
+        predict: ``predict(params, x) -> prediction``, the prediction without noise of a
+            stochastic model; without it, ``apply`` predicts where the model is not
+            stochastic, and a model that is can be trained and cannot predict.
     """
 
     init: Callable[[Key[Array, ""]], Params] | None
@@ -73,6 +76,7 @@ class Model(NamedTuple):
     linear: bool = False
     head: Callable[[Params, Array], Array] | None = None
     input_axes: int | None = None
+    predict: Callable[[Params, Array], Array] | None = None
 
 
 class Samples(NamedTuple):

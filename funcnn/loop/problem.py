@@ -76,6 +76,8 @@ def make_problem(
             f"optimizer must be an optax.GradientTransformation, not {optimizer!r}"
         )
     checks.function("model's apply", model.apply)
+    if model.predict is not None:
+        checks.function("model's predict", model.predict)
     checks.function("loss", loss)
     checks.choice("gradient", gradient, GRADIENTS)
     if gradient == "manual" and model.value_and_grad is None:

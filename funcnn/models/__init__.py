@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -26,6 +27,7 @@ from funcnn.models import (
     polynomial,
     polynomial_linear,
 )
+from funcnn.models.activations import ACTIVATIONS
 
 __all__ = [
     "MODELS",
@@ -35,6 +37,7 @@ __all__ = [
     "make",
     "mlp",
     "mlp_linear",
+    "options_of",
     "polynomial",
     "polynomial_linear",
     "sizes_of",
@@ -46,27 +49,31 @@ MODELS = {
 }
 
 
-def make(name: str, **sizes: Any) -> Model:
+def make(name: str, **arguments: Any) -> Model:
     """A model by name.
 
     Args:
         name: one of ``MODELS``.
-        **sizes: as the module's ``init`` takes them: ``in_features``, ``hidden``
-            (a tuple for ``mlp_linear``, ``()`` for no hidden layer) and ``out_features``
-            for the networks, ``degree`` for the polynomials.
+        **arguments: the sizes, as the module's ``init`` takes them: ``in_features``,
+            ``hidden`` (a tuple for ``mlp_linear``, ``()`` for no hidden layer) and
+            ``out_features`` for the networks, ``degree`` for the polynomials; and the
+            options, as its ``apply`` takes them: ``activation`` and ``dropout`` for
+            ``mlp_linear``.
 
     Returns:
         The same ``Model`` object for the same arguments, so that what was
         compiled for it is found again.
 
     Raises:
-        ArgumentError, ArgumentTypeError: for an unknown name or size.
+        ArgumentError, ArgumentTypeError: for an unknown name, size or option.
 
     >>> make("mlp", in_features=4, hidden=3, out_features=2).init(jax.random.key(0))["w1"].shape
     (4, 3)
     """
     checks.choice("model", name, MODELS)
-    checks.keywords(MODELS[name].init, sizes, sizes_of(name))
+    checks.keywords(MODELS[name].init, arguments, [*sizes_of(name), *options_of(name)])
+    options = _options(**{key: arguments.pop(key) for key in options_of(name) if key in arguments})
+    sizes = arguments
     if "degree" in sizes:
         # 25: the letters a to z name the coefficients.
         degree = checks.integer("degree", sizes["degree"], at_least=1, below=26)
@@ -76,7 +83,7 @@ def make(name: str, **sizes: Any) -> Model:
             sizes[size] = checks.integer(size, sizes[size], at_least=1)
     if "hidden" in sizes:
         sizes["hidden"] = _hidden(name, sizes["hidden"])
-    return _make(name, **dict(sorted(sizes.items())))
+    return _make(name, tuple(sorted(options.items())), **dict(sorted(sizes.items())))
 
 
 def sizes_of(name: str) -> list[str]:
@@ -85,8 +92,16 @@ def sizes_of(name: str) -> list[str]:
     >>> sizes_of("polynomial")
     ['degree']
     """
-    parameters = inspect.signature(MODELS[name].init).parameters.values()
-    return [parameter.name for parameter in parameters if parameter.kind == parameter.KEYWORD_ONLY]
+    return _keyword_only(MODELS[name].init)
+
+
+def options_of(name: str) -> list[str]:
+    """The names of the options that a model takes: what it does beside its sizes.
+
+    >>> options_of("mlp_linear"), options_of("mlp")
+    (['activation', 'dropout'], [])
+    """
+    return _keyword_only(MODELS[name].apply)
 
 
 def extra_terms(seed: int, steps: int) -> Int[np.ndarray, " steps"]:
@@ -100,19 +115,50 @@ def extra_terms(seed: int, steps: int) -> Int[np.ndarray, " steps"]:
     return np.asarray(jax.vmap(lambda t: dynamic.draw_terms(step_key(key, t)))(step))
 
 
+def _keyword_only(function: Callable[..., Any]) -> list[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind == parameter.KEYWORD_ONLY]
+
+
 @functools.cache
-def _make(name: str, **sizes: Any) -> Model:
+def _make(name: str, options: tuple[tuple[str, Any], ...], **sizes: Any) -> Model:
+    init = functools.partial(MODELS[name].init, **sizes)
+    return _without_sizes(name, **dict(options))._replace(init=init)
+
+
+@functools.cache
+def _without_sizes(name: str, **options: Any) -> Model:
+    """What networks of all sizes share: what is compiled is found by these functions."""
     module = MODELS[name]
+    noisy = "dropout" in options
+    without_noise = {key: value for key, value in options.items() if key != "dropout"}
     return Model(
-        init=functools.partial(module.init, **sizes),
-        apply=module.apply,
-        value_and_grad=getattr(module, "value_and_grad", None),
+        init=None,
+        apply=_bound(module.apply, options),
+        value_and_grad=None if options else getattr(module, "value_and_grad", None),
         formula=getattr(module, "formula", None),
-        stochastic=module is dynamic,
+        stochastic=noisy or module is dynamic,
         linear=module in (polynomial, polynomial_linear),
-        head=getattr(module, "head", None),
+        head=None if noisy else _bound(getattr(module, "head", None), without_noise),
         input_axes=2 if "in_features" in sizes_of(name) else 1,
+        predict=(
+            _bound(module.apply, without_noise) if noisy else getattr(module, "predict", None)
+        ),
     )
+
+
+def _bound(function: Callable[..., Any] | None, options: dict[str, Any]) -> Any:
+    return functools.partial(function, **options) if function and options else function
+
+
+def _options(activation: Any = "relu", dropout: Any = 0.0) -> dict[str, Any]:
+    """The options that are not PyTorch's plain Linear–ReLU–Linear."""
+    options: dict[str, Any] = {}
+    if checks.choice("activation", activation, ACTIVATIONS) != "relu":
+        options["activation"] = activation
+    if rate := checks.number("dropout", dropout, below=1):
+        options["dropout"] = rate
+    return options
 
 
 def _hidden(name: str, hidden: Any) -> int | tuple[int, ...]:

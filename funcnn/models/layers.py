@@ -1,4 +1,4 @@
-"""What the models are made of: PyTorch's initial values, ``clamp``, and powers of x.
+"""What the models are made of: PyTorch's initial values, ``clamp``, dropout, and powers of x.
 
 Each tree of initial values is cut from **one** random draw. The program that
 draws is most of what a cold start compiles, and one draw compiles several times
@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Key
 
 from funcnn.core import AnyArray, ArgumentError, Params, Structs
 
-__all__ = ["clamp", "linear", "normal", "powers", "shape_of"]
+__all__ = ["clamp", "dropout", "linear", "normal", "powers", "shape_of"]
 
 
 def clamp(h: Float[AnyArray, "*shape"]) -> Float[Array, "*shape"]:
@@ -30,6 +30,19 @@ def clamp(h: Float[AnyArray, "*shape"]) -> Float[Array, "*shape"]:
     (Array(1., dtype=float32, weak_type=True), Array(0., dtype=float32, weak_type=True))
     """
     return jnp.where(h < 0, jnp.zeros_like(h), h)
+
+
+def dropout(
+    key: Key[Array, ""], h: Float[AnyArray, "*shape"], rate: float
+) -> Float[Array, "*shape"]:
+    """Each number of h set to 0 with probability ``rate``, the others divided by ``1 - rate``.
+
+    As ``torch.nn.Dropout`` does in training: the mean over the draws is h. The same numbers
+    are dropped in float32 and in float64.
+    """
+    bits = jax.random.bits(key, h.shape, jnp.uint32)
+    kept = bits >= jnp.uint32(int(rate * 2**32))
+    return jnp.where(kept, h / (1 - rate), jnp.zeros_like(h))
 
 
 def normal(key: Key[Array, ""], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:

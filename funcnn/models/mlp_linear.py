@@ -1,6 +1,11 @@
 """Linear–ReLU–…–Linear with biases: ``torch.nn.Sequential(Linear, ReLU, Linear)``.
 
-Any number of hidden layers, also none: the params say how many there are.
+Any number of hidden layers: the params say how many there are. ``hidden=()`` is one linear layer
+and no more: linear regression with a loss of squared errors, softmax (multinomial logistic)
+regression with ``cross_entropy``.
+
+Any of ``ACTIVATIONS`` may stand in place of ReLU, and dropout after each. ``value_and_grad`` is
+of ReLU without dropout.
 
 Source: "Neural networks on random data", cells 4 and 8.
 """
@@ -13,8 +18,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from funcnn.core import AnyArray, Params, Structs
+from funcnn.core import AnyArray, ArgumentError, Params, Structs
 from funcnn.losses import sum_squared_error
+from funcnn.models.activations import ACTIVATIONS
+from funcnn.models.layers import dropout as drop
 from funcnn.models.layers import linear, shape_of
 
 __all__ = ["apply", "head", "init", "sizes", "value_and_grad"]
@@ -27,7 +34,10 @@ def init(
     hidden: tuple[int, ...] = (100,),
     out_features: int = 10,
 ) -> dict[str, Array]:
-    """``{"w1": (in_features, hidden[0]), "b1": (hidden[0],), "w2": …}``, ``nn.Linear``'s values."""
+    """``{"w1": (in_features, hidden[0]), "b1": (hidden[0],), "w2": …}``, ``nn.Linear``'s values.
+
+    ``hidden=()`` is linear regression, or softmax regression: ``w1`` and ``b1`` alone.
+    """
     return linear(key, (in_features, *hidden, out_features))
 
 
@@ -44,22 +54,37 @@ def sizes(params: Params | Structs) -> dict[str, Any]:
 
 
 def apply(
-    params: Params, x: Float[AnyArray, "samples inputs"]
+    params: Params,
+    x: Float[AnyArray, "samples inputs"],
+    key: Key[Array, ""] | None = None,
+    *,
+    activation: str = "relu",
+    dropout: float = 0.0,
 ) -> Float[AnyArray, "samples outputs"]:
-    """The network's prediction for each row of x."""
-    return head(params, _affine(params, 1, x))
+    """The network's prediction for each row of x.
+
+    Args:
+        params: the weights and biases.
+        x: the inputs.
+        key: what the dropout follows from: layer k draws from ``fold_in(key, k)``.
+        activation: one of ``ACTIVATIONS``, after each hidden layer.
+        dropout: the share of each hidden layer's outputs that is set to 0, after the
+            activation; 0 for none.
+
+    Raises:
+        ArgumentError: for dropout without a key.
+    """
+    return _after_first(params, _affine(params, 1, x), key, activation, dropout)
 
 
 def head(
-    params: Params, h: Float[AnyArray, "samples hidden"]
+    params: Params, h: Float[AnyArray, "samples hidden"], *, activation: str = "relu"
 ) -> Float[AnyArray, "samples outputs"]:
     """The prediction from the first layer's h = x·w1 + b1; without hidden layers, h itself.
 
     It needs no ``w1`` and no ``b1``: the gram form of the loop leaves them out.
     """
-    for layer in range(2, _layers(params) + 1):
-        h = _affine(params, layer, jax.nn.relu(h))
-    return h
+    return _after_first(params, h, None, activation, 0.0)
 
 
 def value_and_grad(
@@ -90,6 +115,24 @@ def value_and_grad(
             grad_input = grad_output @ params[f"w{layer}"].T
             grad_output = jnp.where(layer_input > 0, grad_input, 0)
     return loss, gradient
+
+
+def _after_first(
+    params: Params,
+    h: Float[AnyArray, "samples hidden"],
+    key: Key[Array, ""] | None,
+    activation: str,
+    dropout: float,
+) -> Float[AnyArray, "samples outputs"]:
+    """What the network makes of the first layer's outputs."""
+    for layer in range(2, _layers(params) + 1):
+        h = ACTIVATIONS[activation](h)
+        if dropout:
+            if key is None:
+                raise ArgumentError(f"dropout={dropout!r} draws random numbers: pass a key")
+            h = drop(jax.random.fold_in(key, layer - 1), h, dropout)
+        h = _affine(params, layer, h)
+    return h
 
 
 def _affine(

@@ -119,17 +119,23 @@ def input_axes(model: str | Model) -> int | None:
 def sized_model(
     model: str | Model, sizes: dict[str, Any], x: np.ndarray, y: np.ndarray, params: Params | None
 ) -> Model:
-    """The model with its sizes: those that are said, those of the params, those of the data."""
+    """The model with its sizes: those that are said, those of the params, those of the data.
+
+    Its options, ``activation`` and ``dropout``, stand among the sizes that are said.
+    """
     sizes = {name: size for name, size in sizes.items() if size is not None}
     if not isinstance(model, str):
         if sizes:
             raise ArgumentError(
-                f"{', '.join(sizes)}: the sizes of a model of your own are its own affair"
+                f"{', '.join(sizes)}: the sizes and options of a model of your own are its own "
+                f"affair"
             )
         return model
     accepted = models.sizes_of(model)
     for name in sizes:
-        if name not in accepted:
+        if name in models.options_of("mlp_linear") and not models.options_of(model):
+            raise ArgumentError(f"model={model!r} has no {name}; model='mlp_linear' takes it")
+        if name not in (*accepted, *models.options_of(model)):
             others = [other for other in accepted if other != "in_features"]
             hint = f"it takes {', '.join(others)}" if others else "it has no sizes to set"
             raise ArgumentError(f"model={model!r} has no {name}; {hint}")

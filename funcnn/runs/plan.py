@@ -119,6 +119,8 @@ def make_plan(
     params: Params | None = None,
     state: TrainState | None = None,
     hidden: int | Sequence[int] | None = None,
+    activation: str | None = None,
+    dropout: float | None = None,
     out_features: int | None = None,
     degree: int | None = None,
     loss: str | Loss | None = None,
@@ -160,7 +162,13 @@ def make_plan(
     given_axes = y.ndim
     y = prepare_targets(y, axes, chosen_loss, dtype)
     target_axes = None if axes is None or is_whole(y) else given_axes
-    sizes = {"hidden": hidden, "out_features": out_features, "degree": degree}
+    sizes = {
+        "hidden": hidden,
+        "activation": activation,
+        "dropout": dropout,
+        "out_features": out_features,
+        "degree": degree,
+    }
     start = params if state is None else state.params
     chosen_model = sized_model(asked, sizes, x, y, start)
 

@@ -14,6 +14,7 @@ from funcnn.core import ArgumentError, ArgumentTypeError, Model, Params, TrainSt
 from funcnn.core.caches import compiled
 from funcnn.core.keys import run_key, step_key
 from funcnn.core.precision import numerics
+from funcnn.core.predictor import predictor
 from funcnn.data.arrays import as_array, load, prepare_inputs, with_axes
 from funcnn.data.weights import save_params
 from funcnn.plots import Axes
@@ -86,8 +87,9 @@ class TrainResult:
 
         Args:
             x: inputs, as ``train`` takes them.
-            seed: for a model that draws random numbers, the seed of the run whose
-                next step it draws for; without it, this run's.
+            seed: for a model that draws random numbers, the seed of a run: the
+                prediction is then the one that this run's next step would draw. Without
+                it, the prediction is the model's ``predict``, without noise.
 
         Returns:
             The prediction, as a NumPy array in the run's dtype, with the axes that
@@ -95,7 +97,8 @@ class TrainResult:
 
         Raises:
             ArgumentError, ArgumentTypeError: for inputs that ``train`` would refuse,
-                or of another shape than those trained on.
+                or of another shape than those trained on; without a seed, for a
+                model of your own that draws random numbers and has no ``predict``.
         """
         inputs = prepare_inputs(as_array("x", x), self.model.input_axes, self.dtype)
         if inputs.shape[1:] != self.sample.shape:
@@ -109,11 +112,12 @@ class TrainResult:
             )
         inputs = inputs.astype(self.sample.dtype)
         with numerics(self.dtype):
-            key = ()
-            if self.model.stochastic:
-                run = self.state.key if seed is None else run_key(seed)
-                key = (step_key(run, self.state.step),)
-            prediction = np.asarray(compiled(self.model.apply)(self.params, inputs, *key))
+            if seed is not None and self.model.stochastic:
+                key = step_key(run_key(seed), self.state.step)
+                prediction = compiled(self.model.apply)(self.params, inputs, key)
+            else:
+                prediction = compiled(predictor(self.model))(self.params, inputs)
+        prediction = np.asarray(prediction)
         if self.target_axes is None:
             return prediction
         return with_axes("the prediction", prediction, self.target_axes)

@@ -200,7 +200,11 @@ def _run_shapes(
         state = jax.eval_shape(start, params)
         after = jax.eval_shape(_update(problem(), form()), state, data())[0]
         _require_same_kind(state, after)
-        return RunShapes(state, jax.eval_shape(predict, state.params, data().x))
+        prediction = jax.eval_shape(predict, state.params, data().x)
+        if (quiet := problem().model.predict) is not None:
+            without_noise = jax.eval_shape(compiled(quiet), state.params, data().x)
+            _require_same_prediction(structs(without_noise), structs(prediction))
+        return RunShapes(state, prediction)
 
 
 @remembered
@@ -270,6 +274,14 @@ def _require_same_kind(before: TrainState, after: TrainState) -> None:
                 f"an update turns state{jax.tree_util.keystr(path)} from {old.dtype}{old.shape} "
                 f"into {new.dtype}{new.shape}"
             )
+
+
+def _require_same_prediction(found: Any, expected: jax.ShapeDtypeStruct) -> None:
+    if found != expected:
+        raise ArgumentError(
+            f"the model's predict gives {found} where its apply gives {expected}; both are "
+            f"predictions"
+        )
 
 
 def _named(path: Any) -> str:

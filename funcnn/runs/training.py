@@ -43,6 +43,8 @@ def train(
     params: Params | None = None,
     state: TrainState | None = None,
     hidden: int | Sequence[int] | None = None,
+    activation: str | None = None,
+    dropout: float | None = None,
     out_features: int | None = None,
     degree: int | None = None,
     loss: str | Loss | None = None,
@@ -97,7 +99,14 @@ def train(
             numbers, the count of steps and the random numbers go on, so that n steps and
             then m give the bits of one run of n + m. Numbers of the optimizer that the call
             gives replace those of the state.
-        hidden: the width of the hidden layer; of each, for ``"mlp_linear"``.
+        hidden: the width of the hidden layer; of each, for ``"mlp_linear"``, where ``()``
+            is linear regression, or softmax regression with ``"cross_entropy"``.
+        activation: for ``"mlp_linear"``, what follows each hidden layer, by PyTorch's name:
+            ``"relu"`` (without it), ``"tanh"``, ``"sigmoid"``, ``"gelu"``, ``"silu"``,
+            ``"elu"``, ``"leaky_relu"``, ``"softplus"`` or ``"identity"``.
+        dropout: for ``"mlp_linear"``, the share of each hidden layer's outputs, after the
+            activation, that a step sets to 0; from 0 (without it) to below 1. Predictions
+            are made without it.
         out_features: the number of outputs of a network; without it, as many as y has
             columns, or one for each class up to the largest.
         degree: the degree of ``"polynomial"`` and ``"polynomial_linear"``.
@@ -167,6 +176,8 @@ def train(
         params=params,
         state=state,
         hidden=hidden,
+        activation=activation,
+        dropout=dropout,
         out_features=out_features,
         degree=degree,
         loss=loss,

@@ -158,11 +158,13 @@ def test_options_reach_the_run(run, table):
         "train", "mlp_linear", "--data", table, "--target", "y", "--hidden", "5,4",
         "--optimizer", "momentum", "--learning-rate", 1e-3, "--set", "momentum=0.5", "--set",
         "nesterov=true", "--batch-size", 8, "--loss", "sum_squared_error", "--steps", 60, "--json",
+        "--activation", "tanh", "--dropout", 0.25,
     )  # fmt: skip
     assert code == 0
     result = funcnn.train(
         "mlp_linear", table, target="y", hidden=(5, 4), optimizer="momentum", learning_rate=1e-3,
         momentum=0.5, nesterov=True, batch_size=8, loss="sum_squared_error", steps=60,
+        activation="tanh", dropout=0.25,
     )  # fmt: skip
     assert json.loads(out)["last_loss"] == result.losses[-1]
 

@@ -9,15 +9,26 @@ from funcnn.core.names import ARGUMENTS, VALUES, here
 
 OPTIMIZERS_OWN = ["momentum", "dampening", "weight_decay", "nesterov", "alpha", "eps", "centered",
                   "beta1", "beta2"]  # fmt: skip
-SHARED = ["model", "data", "experiment", "target", "params", "hidden", "out_features", "degree",
-          "loss", "optimizer", "learning_rate", "gradient", "form", "steps", "batch_size", "dtype",
-          "seed", "progress"]  # fmt: skip
+SHARED = ["model", "data", "experiment", "target", "params", "hidden", "activation", "dropout",
+          "out_features", "degree", "loss", "optimizer", "learning_rate", "gradient", "form",
+          "steps", "batch_size", "dtype", "seed", "progress"]  # fmt: skip
 OF_TRAIN = [*SHARED, "state", "log_every", *OPTIMIZERS_OWN]
 OF_SWEEP = [*SHARED, "mode", "keep_every", "group", *OPTIMIZERS_OWN]
 CHOICES = {
     "loss": ["sum_squared_error", "mean_squared_error", "cross_entropy"],
     "optimizer": ["sgd", "momentum", "rmsprop", "adam", "adamw"],
     "model": ["mlp", "mlp_linear", "polynomial", "polynomial_linear", "legendre", "dynamic"],
+    "activation": [
+        "relu",
+        "tanh",
+        "sigmoid",
+        "gelu",
+        "silu",
+        "elu",
+        "leaky_relu",
+        "softplus",
+        "identity",
+    ],
     "gradient": ["autodiff", "manual"],
     "dtype": ["float32", "float64"],
     "mode": ["product", "zip"],
@@ -72,6 +83,8 @@ MEANT = {
     "batchsize": "batch_size", "loss_fn": "loss", "loss_function": "loss", "opt": "optimizer",
     "hidden_size": "hidden", "hidden_sizes": "hidden", "hidden_dim": "hidden",
     "n_hidden": "hidden", "num_classes": "out_features", "n_classes": "out_features",
+    "activation_fn": "activation", "nonlinearity": "activation", "dropout_rate": "dropout",
+    "keep_prob": None, "use_bias": None,
     "n_outputs": "out_features", "target_column": "target", "targets": "data or target",
     "weights": "params", "init_params": "params", "initial_params": "params", "l2": "weight_decay",
     "l2_regularization": "weight_decay", "opt_state": "state", "mode": None, "keep_every": None,
@@ -171,6 +184,13 @@ VALUES_MEANT = {
         "nn.Sequential": "'mlp_linear' or 'polynomial_linear'", "cubic": "'polynomial'",
         "DynamicNet": "'dynamic'", "TwoLayerNet": "'mlp'", "mpl": "'mlp'",
     },
+    "activation": {
+        "ReLU": "'relu'", "nn.Tanh": "'tanh'", "torch.nn.GELU": "'gelu'", "SiLU": "'silu'",
+        "swish": "'silu'", "LeakyReLU": "'leaky_relu'", "Softplus": "'softplus'",
+        "Identity": "'identity'", "linear": "'identity'", "logistic": "'sigmoid'",
+        "sigmoide": "'sigmoid'", "gelu_tanh": "'gelu'", "SELU": None, "Hardtanh": None,
+        "softmax": None, "ReLU6": None,
+    },
     "gradient": {"autograd": "'autodiff'", "by hand": "'manual'", "manuel": "'manual'"},
     "dtype": {"double": "'float64'", "single": "'float32'", "torch.float64": "'float64'",
               "float": "'float32' or 'float64'"},
@@ -198,6 +218,8 @@ VALUE_SENTENCES = [
     ("loss", "nll_loss", "The model predicts logits: leave its log-softmax out."),
     ("loss", "categorical_crossentropy", "y.argmax(axis=1), where the rows are one-hot."),
     ("loss", "mae", "pass a function (prediction, target) -> scalar."),
+    ("activation", "gelu_tanh", "It is the exact one, with erf: an approximation is not offered."),
+    ("activation", "Mish", "It is not offered: pass a model of your own."),
     ("optimizer", "nesterov", "Give it nesterov=True."),
     ("optimizer", "Adagrad", "pass an optax transformation itself, such as optax.adagrad(1e-2)."),
 ]

@@ -275,7 +275,12 @@ NOT_LINEAR, NO_HEAD = "is not linear in its params", "is not known from its firs
     ("model", "options", "reasons"),
     [
         ("legendre", {}, (NOT_LINEAR, NO_HEAD)),
-        ("dynamic", {}, (NOT_LINEAR, NO_HEAD)),
+        ("dynamic", {}, (NOT_LINEAR, "has another head at every step")),
+        (
+            "mlp_linear",
+            {"dropout": 0.1, "optimizer": "sgd"},
+            (NOT_LINEAR, "has another head at every step"),
+        ),
         ("mlp", {"optimizer": "adam"}, (NOT_LINEAR, "'sgd' and 'momentum' alone")),
         ("mlp_linear", {"optimizer": "rmsprop"}, (NOT_LINEAR, "'sgd' and 'momentum' alone")),
         ("mlp", {"gradient": "manual"}, (NOT_LINEAR, "leave gradient='manual' out")),
@@ -291,7 +296,7 @@ NOT_LINEAR, NO_HEAD = "is not linear in its params", "is not known from its firs
         (
             funcnn.Model(ones, points, linear=True, stochastic=True),
             {"data": CURVE},
-            ("draws random numbers", NO_HEAD),
+            ("draws random numbers", "has another head at every step"),
         ),
         (funcnn.Model(ones, points), {"data": CURVE}, (NOT_LINEAR, NO_HEAD)),
     ],

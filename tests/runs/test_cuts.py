@@ -29,6 +29,8 @@ RUNS = {
     "direct-manual": ("mlp", {"optimizer": "momentum", "gradient": "manual",
                               "learning_rate": 1e-5, "loss": "sum_squared_error"}),
     "direct-draws": ("dynamic", {"optimizer": "momentum", "learning_rate": 1e-8}),
+    "direct-dropout-batches": ("mlp_linear", {"optimizer": "adam", "batch_size": 5,
+                                              "activation": "tanh", "dropout": 0.3}),
     "direct-schedule": ("polynomial", {"optimizer": "rmsprop",
                                        "learning_rate": schedules.step_lr(1e-2, 20)}),
     "direct-optax": ("mlp", {"optimizer": optax.adamw(1e-2), "batch_size": 7}),
@@ -99,6 +101,7 @@ def assert_same(found, expected):
             (name, [{"seed": seed} for seed in range(3)])
             for name in (
                 "direct-adam-batches",
+                "direct-dropout-batches",
                 "quadratic-adam",
                 "layer-momentum-decay",
                 "layer-batches",

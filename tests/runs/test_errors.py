@@ -186,7 +186,7 @@ BAD = {
     # models of one's own
     "own-data": ({"model": model(product), "steps": 5}, "has no data of its own"),
     "own-init-missing": (OWN | {"model": (None, product)}, "the model has no init, and no params"),
-    "own-sizes": (OWN | {"hidden": 5}, "the sizes of a model of your own"),
+    "own-sizes": (OWN | {"hidden": 5}, "the sizes and options of a model of your own"),
     "own-gradient": (OWN | {"gradient": "manual"}, "this model has no gradient derived by hand"),
     "own-shape": (
         OWN | {"model": model(lambda p, x: (x @ p["w"])[:, 0])},
@@ -276,6 +276,8 @@ def test_an_update_that_changes_dtypes_or_shapes():
 BASE = {"model": "mlp", "data": (X, Y), "steps": 3, "hidden": 2}
 OTHER_BASES = {
     "degree": {"model": "polynomial", "data": CURVE, "steps": 3},
+    "activation": BASE | {"model": "mlp_linear"},
+    "dropout": BASE | {"model": "mlp_linear"},
     "momentum": BASE | {"optimizer": "momentum"},
 }
 
@@ -288,6 +290,8 @@ SENSIBLE = {
     "params": {"w1": np.ones((3, 2), "f"), "w2": np.ones((2, 2), "f")},
     "state": None,
     "hidden": 4,
+    "activation": "tanh",
+    "dropout": 0.5,
     "out_features": 2,
     "degree": 4,
     "loss": "sum_squared_error",

@@ -93,10 +93,10 @@ class FirstLayer:
         """It needs a head, an optimizer linear in the gradient, and the automatic gradient."""
         model, optimizer = problem.model, problem.optimizer
         conditions = {
-            "the model is not known from its first layer on": model.head is not None,
             "a network that draws random numbers has another head at every step": (
                 not model.stochastic
             ),
+            "the model is not known from its first layer on": model.head is not None,
             "a first layer's steps add up under 'sgd' and 'momentum' alone": (
                 isinstance(optimizer, Recipe) and optimizer.linear
             ),
