@@ -113,6 +113,7 @@ def check_runs(funcnn):
     for arguments in (
         {"model": "mlp", "data": TABLE, "hidden": 4, "form": "gram", "optimizer": "sgd"},
         {"model": "mlp_linear", "data": TABLE, "dtype": "float64", "batch_size": 5, "log_every": 3},
+        {"model": "mlp_linear", "data": TABLE, "activation": "gelu", "dropout": 0.2},
         {"model": "mlp_linear", "data": classes, "loss": "cross_entropy", "form": "auto"},
         {"model": "polynomial", "data": CURVE, "degree": 2, "form": "gram"},
         {"model": "dynamic", "data": CURVE, "optimizer": "rmsprop", "progress": True},

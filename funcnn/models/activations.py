@@ -19,7 +19,7 @@ from funcnn.core import AnyArray
 
 __all__ = ["ACTIVATIONS", "Activation", "gelu", "identity", "leaky_relu", "softplus"]
 
-Activation: TypeAlias = Callable[[AnyArray], Array]
+Activation: TypeAlias = Callable[[AnyArray], AnyArray]
 """A function of each number alone."""
 
 SLOPE = 0.01
