@@ -31,10 +31,20 @@ def ones(shapes):
 
 def check_losses(funcnn):
     x = jnp.ones((3, 2))
-    for loss in (funcnn.losses.sum_squared_error, funcnn.losses.mean_squared_error):
+    losses = funcnn.losses
+    for loss in losses.LOSSES.values():
+        jax.eval_shape(jax.value_and_grad(loss), x, x)
+        loss(ROWS, ROWS, sample_weight=np.arange(12))
+    for loss in (losses.sum_squared_error, losses.mean_squared_error):
         jax.eval_shape(jax.vmap(jax.value_and_grad(loss)), x, x)
-        loss(ROWS, ROWS)
-    funcnn.losses.cross_entropy(x, jnp.array([0, 1, 1]))
+    classes = jnp.array([0, 1, 1])
+    losses.cross_entropy(x, classes)
+    losses.cross_entropy(x, classes, class_weight=np.array([1.0, 2.0]), label_smoothing=0.1)
+    losses.binary_cross_entropy(x, x > 0, pos_weight=[1, 2])
+    losses.named("ce", class_weight=[1, 2])(x, classes)
+    losses.named("bce", pos_weight=2)(x[:, 0], classes)
+    losses.named("huber", delta=2)(x, x)
+    losses.smooth_l1(x, x, beta=0)
 
 
 def check_optimizers(funcnn):

@@ -128,9 +128,9 @@ def _hint(
     name: str, choices: list[str], table: Table, alike: float, show: Callable[[str], str]
 ) -> str:
     """What may be meant by an unknown name, as the end of a sentence and the next."""
-    meant, words = spelt(name, choices), ""
-    if not meant:
-        meant, words = here(name, choices, table)
+    meant, words = here(name, choices, table)
+    if not meant and (same := spelt(name, choices)):
+        meant, words = same, ""
     if not meant and not words:
         lower = {choice.lower(): choice for choice in reversed(choices)}
         nearest = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=alike)

@@ -1,7 +1,7 @@
 """The names that PyTorch, Keras, optax and scikit-learn use, and what stands for them here.
 
-Plain tables, read where a name is unknown: an error then says the right name. No name of
-another library is accepted in silence.
+Plain tables. A name of ``ALIASES`` is accepted: it means the same in the other library. The
+others are read where a name is unknown: an error then says the right name.
 
 A table has two parts. In ``same``, a name of funcnn stands before the names that others have
 for it: ``"a or b"`` where either may be meant, ``"a and b"`` where both are needed. In ``words``,
@@ -12,9 +12,9 @@ Capitals, ``_`` and whatever stands before a dot do not count: ``nn.MSELoss`` is
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["ARGUMENTS", "VALUES", "Table", "here", "spelt"]
+__all__ = ["ALIASES", "ARGUMENTS", "VALUES", "Table", "alias", "here", "spelt"]
 
 
 class Table(NamedTuple):
@@ -76,6 +76,8 @@ ARGUMENTS = Table(
         "beta2": "b2",
         "beta1 or beta2": "beta",
         "beta1 and beta2": "betas",
+        "class_weight": "class_weights weight",
+        "pos_weight": "positive_weight",
     },
     words={
         "It may be a schedule, such as optax.cosine_decay_schedule(1e-2, 1000).": _SCHEDULES,
@@ -111,43 +113,60 @@ ARGUMENTS = Table(
         "It is the share that is kept; dropout is the share that is set to 0.": "keep_prob",
         "It is an argument of funcnn.sweep.": "mode group",
         "train keeps the loss of every step.": "keep_every",
+        "'sum_squared_error' is a sum over the samples; every other loss is a mean.": "reduction "
+        "reduce size_average",
+        "Predictions are logits: leave the model's softmax or sigmoid out.": "from_logits",
         "Each member of a sweep starts anew; funcnn.train goes on from a state.": "state",
     },
 )
 """The keyword arguments of ``train``, of ``sweep`` and of the optimizers."""
 
 _NO_NAME = "It has no name here: pass an optax transformation itself, such as optax.adagrad(1e-2)."
-_CLASSES = "Its targets are whole numbers from 0: y.argmax(axis=1), where the rows are one-hot."
+_LOGITS = "It takes logits: leave the model's softmax or sigmoid out."
 
 VALUES = {
     "loss": Table(
         same={
-            "mean_squared_error": "mse mse_loss mean_square mean_square_error "
-            "mean_squared_error_loss",
-            "sum_squared_error": "sse sse_loss rss sum_square sum_squares sum_square_error "
-            "sum_of_squares sum_of_squared_errors residual_sum_of_squares",
+            "mean_squared_error": "mean_square mean_square_error",
+            "sum_squared_error": "sum_square sum_squares sum_square_error sum_of_squares",
             "sum_squared_error or mean_squared_error": "l2 l2_loss squared_error squared_loss "
             "squared_l2 least_squares",
-            "cross_entropy": "ce ce_loss xent cross_entropy_loss categorical_crossentropy "
-            "sparse_categorical_crossentropy softmax_cross_entropy safe_softmax_cross_entropy "
-            "softmax_cross_entropy_with_integer_labels nll nll_loss log_loss",
+            "mean_absolute_error": "mean_abs_error",
+            "cross_entropy": "categorical_crossentropy sparse_categorical_crossentropy "
+            "safe_softmax_cross_entropy nll nll_loss",
+            "binary_cross_entropy": "bce_loss binary_crossentropy",
+            "cross_entropy or binary_cross_entropy": "log_loss",
         },
         words={
-            "MSELoss(reduction='sum') is 'sum_squared_error'.": "mse mse_loss",
-            _CLASSES: "categorical_crossentropy softmax_cross_entropy safe_softmax_cross_entropy",
-            "The model predicts logits: leave its log-softmax out.": "nll nll_loss log_loss",
-            "It is not offered yet: use 'cross_entropy' with two classes, or pass a function "
-            "(prediction, target) -> scalar.": "bce bce_loss bce_with_logits_loss "
-            "binary_crossentropy binary_cross_entropy_with_logits sigmoid_binary_cross_entropy "
-            "sigmoid_cross_entropy",
-            "It is not offered yet: pass a function (prediction, target) -> scalar.": "mae l1 "
-            "l1_loss mae_loss mean_absolute_error mean_abs_error absolute_error rmse "
+            "The model predicts logits: leave its log-softmax out.": "nll nll_loss",
+            _LOGITS: "categorical_crossentropy sparse_categorical_crossentropy bce_loss "
+            "binary_crossentropy log_loss",
+            "It is not offered: pass a function (prediction, target) -> scalar.": "rmse "
             "root_mean_squared_error msle mean_squared_logarithmic_error mape "
-            "mean_absolute_percentage_error huber huber_loss smooth_l1 smooth_l1_loss log_cosh "
+            "mean_absolute_percentage_error log_cosh "
             "hinge hinge_loss squared_hinge categorical_hinge poisson poisson_nll_loss "
             "gaussian_nll_loss kl_div kl_div_loss kl_divergence cosine_similarity "
             "cosine_embedding_loss ctc ctc_loss focal focal_loss binary_focal_crossentropy "
             "sigmoid_focal_loss categorical_focal_crossentropy poly_loss_cross_entropy",
+        },
+    ),
+    "metrics": Table(
+        same={
+            "mean_squared_error": "neg_mean_squared_error",
+            "mean_absolute_error": "neg_mean_absolute_error",
+            "root_mean_squared_error": "neg_root_mean_squared_error",
+            "cross_entropy": "categorical_crossentropy sparse_categorical_crossentropy",
+            "binary_cross_entropy": "binary_crossentropy",
+            "cross_entropy or binary_cross_entropy": "log_loss neg_log_loss",
+            "accuracy": "binary_accuracy categorical_accuracy sparse_categorical_accuracy",
+        },
+        words={
+            _LOGITS: "categorical_crossentropy sparse_categorical_crossentropy "
+            "binary_crossentropy log_loss neg_log_loss binary_accuracy",
+            "It is not offered: pass a function (prediction, target) -> scalar.": "precision "
+            "recall f1 f1_score fbeta average_precision balanced_accuracy explained_variance "
+            "top_k_accuracy confusion_matrix median_absolute_error max_error mape "
+            "mean_absolute_percentage_error",
         },
     ),
     "optimizer": Table(
@@ -218,6 +237,42 @@ VALUES = {
     ),
 }
 """The arguments that are given a name, and the names."""
+
+_LOSS_ALIASES = {
+    "sum_squared_error": "sse rss sum_of_squared_errors residual_sum_of_squares",
+    "mean_squared_error": "mse mse_loss mean_squared_error_loss MeanSquaredError",
+    "mean_absolute_error": "mae mae_loss l1 l1_loss absolute_error MeanAbsoluteError",
+    "huber": "huber_loss Huber",
+    "smooth_l1": "smooth_l1_loss",
+    "binary_cross_entropy": "bce bce_with_logits bce_with_logits_loss "
+    "binary_cross_entropy_with_logits sigmoid_binary_cross_entropy",
+    "cross_entropy": "ce cross_entropy_loss softmax_cross_entropy "
+    "softmax_cross_entropy_with_integer_labels",
+}
+
+ALIASES = {
+    "loss": _LOSS_ALIASES,
+    "metrics": _LOSS_ALIASES
+    | {
+        "accuracy": "acc accuracy_score",
+        "r2": "r2_score",
+        "root_mean_squared_error": "rmse RootMeanSquaredError",
+        "roc_auc": "auc auroc roc_auc_score",
+    },
+}
+"""For some of these arguments: a name of funcnn, and those that mean the same elsewhere.
+
+Capitals, ``_`` and whatever stands before a dot do not count here, either.
+"""
+
+
+def alias(argument: str, name: Any) -> Any:
+    """The name that ``name`` is an alias of; ``name`` as it is, where it is none.
+
+    >>> alias("loss", "nn.MSELoss"), alias("loss", "huber"), alias("loss", "nn.BCELoss")
+    ('mean_squared_error', 'huber', 'nn.BCELoss')
+    """
+    return _answer(name, ALIASES[argument]) or name if isinstance(name, str) else name
 
 
 def here(name: str, choices: Iterable[str], table: Table) -> tuple[list[str], str]:

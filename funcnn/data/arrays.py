@@ -12,7 +12,7 @@ import numpy as np
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Loss
 from funcnn.data.files import read_csv, read_npz
-from funcnn.losses import LOSSES, cross_entropy
+from funcnn.losses import LOSSES, binary_cross_entropy, cross_entropy, without_options
 
 __all__ = [
     "as_array",
@@ -78,25 +78,38 @@ def prepare_targets(y: np.ndarray, axes: int | None, loss: Loss, dtype: str) -> 
     """y as a loss takes it.
 
     Args:
-        y: (samples,) or (samples, outputs); classes for ``cross_entropy``.
+        y: (samples,) or (samples, outputs); classes or their probabilities for
+            ``cross_entropy``.
         axes: as for :func:`prepare_inputs`; ``cross_entropy`` takes classes with
-            one axis, whatever the model.
+            one axis, and probabilities with two, whatever the model.
         loss: the run's loss. funcnn's own take no whole numbers for y, but for
-            ``cross_entropy``, which takes nothing else. Whole numbers and truth values
+            ``cross_entropy``, whose classes are nothing else, and ``binary_cross_entropy``,
+            for which 0 and 1 become floats. Whole numbers and truth values
             for a loss of one's own are left as they are: they may be classes.
         dtype: the run's dtype.
     """
-    if loss is cross_entropy:
+    own = without_options(loss)
+    probabilities = own is cross_entropy and y.ndim == 2 and y.shape[1] > 1 and _is_float(y)
+    if own is binary_cross_entropy or probabilities:
+        if y.min() < 0 or y.max() > 1:
+            raise ArgumentError(
+                f"y holds values from {y.min()} to {y.max()}; loss={own.__name__!r} takes "
+                f"probabilities, from 0 to 1"
+            )
+        y = _cast("y", y, dtype)
+    if probabilities:
+        return y
+    if own is cross_entropy:
         classes = _whole("y", with_axes("y", y, 1))
         if classes.min() < 0:
             raise ArgumentError(f"y holds the class {classes.min()}; classes count from 0")
         if classes.max() > LARGEST_CLASS:
             raise ArgumentError(f"y holds the class {classes.max()}, above {LARGEST_CLASS}")
         return classes
-    if loss in LOSSES.values() and not _is_float(y):
+    if own in LOSSES.values() and not _is_float(y):
         raise ArgumentTypeError(
-            f"y is of {y.dtype}; {getattr(loss, '__name__', 'the loss')} takes floats: "
-            f"pass np.asarray(y, '{dtype}'), or whole numbers to loss='cross_entropy'"
+            f"y is of {y.dtype}; {own.__name__} takes floats: pass np.asarray(y, '{dtype}'), or "
+            f"whole numbers to loss='cross_entropy', or 0 and 1 to loss='binary_cross_entropy'"
         )
     if axes is not None and _is_float(y):
         y = with_axes("y", y, axes)

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import optax
 
-from funcnn import models
-from funcnn.core import ArgumentError, ArgumentTypeError, Model, Params, checks
+from funcnn import losses, models
+from funcnn.core import ArgumentError, ArgumentTypeError, Loss, Model, Params, checks
 from funcnn.experiments import OF_MODEL, Experiment, find
-from funcnn.losses import LOSSES
 from funcnn.optimizers import OPTIMIZERS
 
 __all__ = [
@@ -73,11 +72,20 @@ def what_to_train(
     return model, record, Defaults(*(getattr(record, name) for name in Defaults._fields))
 
 
-def choose_loss(loss: Any, defaults: Defaults) -> Any:
-    """The loss, by its name or as the function that it is."""
+def choose_loss(loss: Any, defaults: Defaults, **options: Any) -> Loss:
+    """The loss, by its name and with the options that it takes, or as the function that it is.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for a name or an option that cannot be used.
+    """
     if callable(loss):
+        if options:
+            raise ArgumentError(
+                f"{', '.join(options)}: a loss that is a function has its own options; "
+                f"pass the loss's name to set them here"
+            )
         return checks.function("loss", loss)
-    return LOSSES[checks.choice("loss", defaults.loss if loss is None else loss, LOSSES)]
+    return losses.named(defaults.loss if loss is None else loss, **options)
 
 
 def choose_optimizer(

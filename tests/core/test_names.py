@@ -5,17 +5,20 @@ from __future__ import annotations
 import pytest
 
 from funcnn.core import ArgumentError, ArgumentTypeError, checks
-from funcnn.core.names import ARGUMENTS, VALUES, here
+from funcnn.core.names import ALIASES, ARGUMENTS, VALUES, alias, here
+from funcnn.losses import LOSSES
 
 OPTIMIZERS_OWN = ["momentum", "dampening", "weight_decay", "nesterov", "alpha", "eps", "centered",
                   "beta1", "beta2"]  # fmt: skip
 SHARED = ["model", "data", "experiment", "target", "params", "hidden", "activation", "dropout",
           "out_features", "degree", "loss", "optimizer", "learning_rate", "gradient", "form",
           "steps", "batch_size", "dtype", "seed", "progress"]  # fmt: skip
+LOSSES_OWN = ["class_weight", "pos_weight"]
 OF_TRAIN = [*SHARED, "state", "log_every", *OPTIMIZERS_OWN]
 OF_SWEEP = [*SHARED, "mode", "keep_every", "group", *OPTIMIZERS_OWN]
 CHOICES = {
-    "loss": ["sum_squared_error", "mean_squared_error", "cross_entropy"],
+    "loss": list(LOSSES),
+    "metrics": ["accuracy", "r2", "root_mean_squared_error", "roc_auc", *LOSSES],
     "optimizer": ["sgd", "momentum", "rmsprop", "adam", "adamw"],
     "model": ["mlp", "mlp_linear", "polynomial", "polynomial_linear", "legendre", "dynamic"],
     "activation": [
@@ -155,21 +158,21 @@ def test_what_is_accepted_passes():
 
 VALUES_MEANT = {
     "loss": {
-        "mse": "'mean_squared_error'", "MSE": "'mean_squared_error'",
-        "MSELoss": "'mean_squared_error'", "nn.MSELoss": "'mean_squared_error'",
-        "mse_loss": "'mean_squared_error'", "mean_square_error": "'mean_squared_error'",
-        "MeanSquaredError": "'mean_squared_error'", "SSE": "'sum_squared_error'",
+        "mean_square_error": "'mean_squared_error'",
         "l2": "'sum_squared_error' or 'mean_squared_error'",
         "l2_loss": "'sum_squared_error' or 'mean_squared_error'",
         "squared_error": "'sum_squared_error' or 'mean_squared_error'",
-        "CrossEntropyLoss": "'cross_entropy'", "crossentropy": "'cross_entropy'",
+        "crossentropy": "'cross_entropy'", "Cross_Entropy": "'cross_entropy'",
         "categorical_crossentropy": "'cross_entropy'",
-        "sparse_categorical_crossentropy": "'cross_entropy'",
-        "softmax_cross_entropy": "'cross_entropy'",
-        "softmax_cross_entropy_with_integer_labels": "'cross_entropy'", "nll": "'cross_entropy'",
-        "NLLLoss": "'cross_entropy'", "bce": None, "BCEWithLogitsLoss": None,
-        "binary_crossentropy": None, "mae": None, "L1Loss": None, "mean_absolute_error": None,
-        "huber": None, "sum_squared_eror": "'sum_squared_error'",
+        "sparse_categorical_crossentropy": "'cross_entropy'", "nll": "'cross_entropy'",
+        "NLLLoss": "'cross_entropy'", "BCELoss": "'binary_cross_entropy'",
+        "binary_crossentropy": "'binary_cross_entropy'",
+        "log_loss": "'cross_entropy' or 'binary_cross_entropy'", "hinge": None, "rmse": None,
+        "sum_squared_eror": "'sum_squared_error'",
+    },
+    "metrics": {
+        "neg_mean_squared_error": "'mean_squared_error'", "acuracy": "'accuracy'",
+        "categorical_accuracy": "'accuracy'", "f1_score": None, "Accuracy": "'accuracy'",
     },
     "optimizer": {
         "SGD": "'sgd'", "torch.optim.SGD": "'sgd'", "Adam": "'adam'", "AdamW": "'adamw'",
@@ -214,10 +217,10 @@ def test_what_is_meant_by_a_name(argument, value, meant):
 
 
 VALUE_SENTENCES = [
-    ("loss", "MSELoss", "MSELoss(reduction='sum') is 'sum_squared_error'."),
+    ("loss", "nn.BCELoss", "It takes logits: leave the model's softmax or sigmoid out."),
     ("loss", "nll_loss", "The model predicts logits: leave its log-softmax out."),
-    ("loss", "categorical_crossentropy", "y.argmax(axis=1), where the rows are one-hot."),
-    ("loss", "mae", "pass a function (prediction, target) -> scalar."),
+    ("loss", "categorical_crossentropy", "leave the model's softmax or sigmoid out."),
+    ("loss", "hinge", "pass a function (prediction, target) -> scalar."),
     ("activation", "gelu_tanh", "It is the exact one, with erf: an approximation is not offered."),
     ("activation", "Mish", "It is not offered: pass a model of your own."),
     ("optimizer", "nesterov", "Give it nesterov=True."),
@@ -240,7 +243,7 @@ def test_the_names_of_other_arguments_have_no_table():
         checks.choice("target", "?", ["", "%"])
 
 
-TABLES = {"ARGUMENTS": (ARGUMENTS, {*OF_TRAIN, *OF_SWEEP})} | {
+TABLES = {"ARGUMENTS": (ARGUMENTS, {*OF_TRAIN, *OF_SWEEP, *LOSSES_OWN})} | {
     argument: (table, set(CHOICES[argument])) for argument, table in VALUES.items()
 }
 
@@ -263,3 +266,21 @@ def test_a_table_names_what_exists_and_each_name_once(name):
         ]
         assert sorted(others) == sorted(set(others))
     assert all(sentence.endswith(".") for sentence in table.words)
+
+
+@pytest.mark.parametrize("argument", ALIASES)
+def test_an_alias_stands_for_one_name_and_is_in_no_other_table(argument):
+    assert ALIASES[argument].keys() <= set(CHOICES[argument])
+    names = [name for others in ALIASES[argument].values() for name in others.split()]
+    plain = ["".join(filter(str.isalnum, name.lower())) for name in names]
+    assert sorted(plain) == sorted(set(plain))
+    for name in names:
+        assert here(name, CHOICES[argument], VALUES[argument]) == ([], "")
+        assert alias(argument, f"library.{name}") in CHOICES[argument]
+    for name in CHOICES[argument]:
+        assert alias(argument, name) == name
+
+
+def test_what_is_no_alias_stays_as_it_is():
+    for name in ("", "SGD", "nn.", None, 3):
+        assert alias("loss", name) == name
