@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from funcnn import experiments, losses, models, optimizers, plots
+from funcnn import experiments, losses, metrics, models, optimizers, plots
 from funcnn.core import (
     ArgumentError,
     ArgumentTypeError,
@@ -55,6 +55,7 @@ __all__ = [
     "load_params",
     "losses",
     "make_update",
+    "metrics",
     "models",
     "optimizers",
     "plots",

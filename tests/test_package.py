@@ -20,6 +20,7 @@ WINGS = (
     "core",
     "plots",
     "losses",
+    "metrics",
     "optimizers",
     "models",
     "data",

@@ -47,6 +47,18 @@ def check_losses(funcnn):
     losses.smooth_l1(x, x, beta=0)
 
 
+def check_metrics(funcnn):
+    x = jnp.ones((3, 2))
+    for metric in funcnn.metrics.named_all([*funcnn.metrics.METRICS, len]):
+        if metric.name in ("accuracy", "roc_auc"):
+            metric.function(x, np.array([0, 1, 1]))
+            metric.function(x[:, :1], np.array([False, True, True]))
+        elif metric.function is not len:
+            metric.function(x, x)
+    funcnn.metrics.named_all({"mine": lambda p, y: (p - y).mean()})
+    funcnn.metrics.find("acc", name="right")
+
+
 def check_optimizers(funcnn):
     params = {"w": jnp.ones((2, 3)), "b": jnp.ones(2)}
     settings = {"momentum": {"nesterov": True}, "rmsprop": {"centered": True, "momentum": 0.5}}
@@ -174,6 +186,7 @@ def main():
         funcnn.losses.sum_squared_error(jnp.ones(3), jnp.ones(2))
     for check in (
         check_losses,
+        check_metrics,
         check_optimizers,
         check_schedules,
         check_models,

@@ -7,6 +7,7 @@ import pytest
 from funcnn.core import ArgumentError, ArgumentTypeError, checks
 from funcnn.core.names import ALIASES, ARGUMENTS, VALUES, alias, here
 from funcnn.losses import LOSSES
+from funcnn.metrics import METRICS
 
 OPTIMIZERS_OWN = ["momentum", "dampening", "weight_decay", "nesterov", "alpha", "eps", "centered",
                   "beta1", "beta2"]  # fmt: skip
@@ -18,7 +19,7 @@ OF_TRAIN = [*SHARED, "state", "log_every", *OPTIMIZERS_OWN]
 OF_SWEEP = [*SHARED, "mode", "keep_every", "group", *OPTIMIZERS_OWN]
 CHOICES = {
     "loss": list(LOSSES),
-    "metrics": ["accuracy", "r2", "root_mean_squared_error", "roc_auc", *LOSSES],
+    "metrics": list(METRICS),
     "optimizer": ["sgd", "momentum", "rmsprop", "adam", "adamw"],
     "model": ["mlp", "mlp_linear", "polynomial", "polynomial_linear", "legendre", "dynamic"],
     "activation": [
