@@ -1,24 +1,22 @@
-"""What may be passed as data, turned into (x, y)."""
+"""Arrays of any library, checked and copied, and as models and losses take them."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Loss
-from funcnn.data.files import read_csv, read_npz
+from funcnn.data.labels import is_text, text_labels
 from funcnn.losses import LOSSES, binary_cross_entropy, cross_entropy, without_options
 
 __all__ = [
     "as_array",
     "as_given",
+    "as_target",
+    "checked",
     "is_whole",
-    "load",
     "prepare_inputs",
     "prepare_targets",
     "to_numpy",
@@ -28,35 +26,6 @@ __all__ = [
 
 LARGEST_CLASS = 2**16 - 1
 """A network has an output for every class up to the largest: beyond this it is no class."""
-
-
-def load(data: Any, target: str | Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """x and y as NumPy arrays of the run's own: a later change to the data changes no run.
-
-    Args:
-        data: a pair ``(x, y)`` of NumPy, JAX, PyTorch or pandas objects (or
-            lists), or the path of a ``.npz`` file that holds arrays ``x`` and
-            ``y``, or of a ``.csv`` file with a header.
-        target: for a ``.csv``, the name or names of the columns that make y.
-
-    Raises:
-        ArgumentError, ArgumentTypeError: for data that are empty, of different
-            lengths, not numbers, or not finite, with the place.
-    """
-    if isinstance(data, (str, os.PathLike)):
-        x, y = _read(Path(data), target)
-    elif target is not None:
-        raise ArgumentError(f"target={target!r} names columns of a .csv; the data are arrays")
-    elif isinstance(data, (tuple, list)) and len(data) == 2:
-        x, y = data
-    else:
-        raise ArgumentTypeError(
-            f"data must be a pair (x, y) or the path of a .npz or .csv file, not {data!r:.60}"
-        )
-    x, y = as_array("x", x), as_array("y", y)
-    if len(x) != len(y):
-        raise ArgumentError(f"x holds {len(x)} samples and y {len(y)}")
-    return x, y
 
 
 def prepare_inputs(x: np.ndarray, axes: int | None, dtype: str) -> np.ndarray:
@@ -88,6 +57,8 @@ def prepare_targets(y: np.ndarray, axes: int | None, loss: Loss, dtype: str) -> 
             for a loss of one's own are left as they are: they may be classes.
         dtype: the run's dtype.
     """
+    if y.dtype.kind == "U":
+        raise ArgumentTypeError(f"y holds text, such as {str(y.flat[0])!r}, and no numbers")
     own = without_options(loss)
     probabilities = own is cross_entropy and y.ndim == 2 and y.shape[1] > 1 and _is_float(y)
     if own is binary_cross_entropy or probabilities:
@@ -117,8 +88,8 @@ def prepare_targets(y: np.ndarray, axes: int | None, loss: Loss, dtype: str) -> 
 
 
 def is_whole(array: np.ndarray) -> bool:
-    """Whether an array holds whole numbers, and no truth values."""
-    return bool(jnp.issubdtype(array.dtype, jnp.integer))
+    """Whether an array holds whole numbers, and neither truth values nor durations."""
+    return array.dtype.kind != "m" and bool(jnp.issubdtype(array.dtype, jnp.integer))
 
 
 def as_given(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
@@ -140,20 +111,6 @@ def with_axes(name: str, array: np.ndarray, axes: int) -> np.ndarray:
     return array
 
 
-def _read(path: Path, target: str | Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
-    suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return read_csv(path, target)
-    if suffix != ".npz":
-        raise ArgumentError(f"data={str(path)!r} must end in .npz or .csv")
-    if target is not None:
-        raise ArgumentError(f"target={target!r} names columns of a .csv; {path} holds arrays x, y")
-    arrays = read_npz(path)
-    if not {"x", "y"} <= arrays.keys():
-        raise ArgumentError(f"{path} must hold arrays x and y; it holds {', '.join(arrays)}")
-    return arrays["x"], arrays["y"]
-
-
 def to_numpy(name: str, value: Any) -> np.ndarray:
     """A private copy of an array of any library.
 
@@ -162,32 +119,60 @@ def to_numpy(name: str, value: Any) -> np.ndarray:
     """
     if isinstance(value, np.ma.MaskedArray):
         raise ArgumentTypeError(f"{name} is a masked array: fill it or drop its masked samples")
+    if isinstance(value, (list, tuple)) and any(hasattr(item, "__array__") for item in value):
+        value = [to_numpy(name, item) for item in value]
     try:
-        if hasattr(value, "detach"):  # a PyTorch tensor, perhaps on a GPU or on the tape
-            value = value.numpy(force=True)
+        if hasattr(value, "detach") and hasattr(value, "numpy"):
+            given = value.numpy(force=True)  # a PyTorch tensor, perhaps on a GPU or on the tape
         elif hasattr(value, "to_numpy"):  # pandas
-            value = value.to_numpy()
-        return np.array(value, copy=True)
-    except (TypeError, ValueError) as error:
-        raise ArgumentTypeError(f"{name} is no array: {error}") from error
+            given = value.to_numpy()
+        else:
+            given = value
+        return np.array(given, copy=True)
+    except Exception as error:  # Every library has its own errors for arrays without data.
+        kind = type(value).__name__
+        raise ArgumentTypeError(f"{name} is no array but a {kind}: {error}") from error
 
 
 def as_array(name: str, value: Any) -> np.ndarray:
-    """A private copy, checked to be real, finite and not empty."""
-    array = to_numpy(name, value)
-    if not (array.dtype == bool or _is_float(array) or jnp.issubdtype(array.dtype, jnp.integer)):
+    """A private copy, checked to be real, finite and not empty.
+
+    An array that is mapped from a file is neither copied nor looked through: it may be
+    larger than the memory.
+    """
+    return checked(name, value if _is_mapped(value) else to_numpy(name, value))
+
+
+def as_target(value: Any) -> np.ndarray:
+    """y as :func:`as_array` gives it, or an array of text where it holds labels of text."""
+    y = value if _is_mapped(value) else to_numpy("y", value)
+    if not is_text(y):
+        return checked("y", y)
+    # NumPy has made texts of the numbers in a list, and of what is missing.
+    return text_labels("y", value if isinstance(value, (list, tuple)) else y)
+
+
+def checked(name: str, array: np.ndarray) -> np.ndarray:
+    """The array itself, where it is real, finite and not empty."""
+    if array.ndim == 0 and array.dtype == object:
+        kind = type(array[()]).__name__
+        raise ArgumentTypeError(f"{name} is no array of real numbers but one object, a {kind}")
+    if not (array.dtype == bool or _is_float(array) or is_whole(array)):
         raise ArgumentTypeError(f"{name} must hold real numbers, not {array.dtype}")
     if array.ndim == 0:
         raise ArgumentTypeError(f"{name} is a single value; its first axis must be the samples")
     if array.size == 0:
         raise ArgumentError(f"{name} is empty: its shape is {array.shape}")
-    _require_finite(name, array, "not finite")
+    if not _is_mapped(array):
+        _require_finite(name, array, "not finite")
     return array
 
 
 def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         cast = array.astype(dtype)
+    if _is_mapped(array):  # which nobody has looked through yet
+        _require_finite(name, array, "not finite")
     _require_finite(name, cast, f"too large for {dtype}")
     return cast
 
@@ -207,6 +192,11 @@ def _require_finite(name: str, array: np.ndarray, problem: str) -> None:
         row, *rest = (int(index) for index in np.argwhere(~finite)[0])
         place = f"row {row}" + "".join(f", column {column}" for column in rest)
         raise ArgumentError(f"{name} is {problem} at {place}")
+
+
+def _is_mapped(value: Any) -> bool:
+    """Whether a value is an array in a file; a copy of one is of the same class."""
+    return isinstance(value, np.memmap) and getattr(value, "_mmap", None) is not None
 
 
 def _is_float(array: np.ndarray) -> bool:

@@ -1,44 +1,32 @@
-"""Files of numbers, read without trust and written whole or not at all."""
+"""Files, opened without trust and written whole or not at all."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
+import contextlib
 import os
 import secrets
 import stat
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-import numpy as np
+from funcnn.core import ArgumentError, ArgumentTypeError
 
-from funcnn.core import ArgumentError, ArgumentTypeError, checks
+__all__ = ["is_path", "opened", "require_file", "require_place", "write_whole"]
 
-__all__ = [
-    "LARGEST_ARRAY",
-    "read_csv",
-    "read_npz",
-    "require_file",
-    "require_place",
-    "write_whole",
-]
 
-LARGEST_ARRAY = 2**33
-"""The most bytes that an archive may unpack to: 8 GiB."""
+def is_path(value: Any) -> bool:
+    """Whether a value is the path of a file: text, or such as a ``pathlib.Path``."""
+    return isinstance(value, (str, os.PathLike))
 
 
 def require_file(path: str | os.PathLike[str]) -> Path:
     """The path, where a regular file stands there (a pipe would block the reader)."""
-    path = Path(path)
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise ArgumentError(f"{path}: there is no such file: {error.strerror}") from error
+    path = _as_path(path)
+    mode = _mode(path)
+    if mode is None:
+        raise ArgumentError(f"{path}: there is no such file")
     if not stat.S_ISREG(mode):
         raise ArgumentError(f"{path} is not a regular file")
     return path
@@ -46,11 +34,13 @@ def require_file(path: str | os.PathLike[str]) -> Path:
 
 def require_place(path: str | os.PathLike[str]) -> Path:
     """The path, where a file could be written there."""
-    path = Path(path)
+    path = _as_path(path)
     if not path.parent.is_dir():
         raise ArgumentError(f"{path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise ArgumentError(f"{path} is a folder")
+    mode = _mode(path)
+    if mode is not None and not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        raise ArgumentError(f"{path} is {kind}")
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
@@ -59,78 +49,26 @@ def require_place(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The arrays of an ``.npz`` archive. No pickle is ever read.
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A regular file, open to be read.
 
-    What each member claims of its size is held against the archive before any
-    memory is asked for.
-
-    Raises:
-        ArgumentError: where the file is damaged, holds Python objects, names an
-            array twice or outside the archive, or would unpack to more than
-            ``LARGEST_ARRAY`` bytes.
-    """
-    path = require_file(path)
-    arrays: dict[str, np.ndarray] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if sum(member.file_size for member in members) > LARGEST_ARRAY:
-                raise ArgumentError(f"{path} unpacks to more than {LARGEST_ARRAY} bytes")
-            for member in members:
-                name = member.filename.removesuffix(".npy")
-                if name == member.filename or "/" in name or "\\" in name:
-                    raise ArgumentError(f"{path}: {member.filename!r} is not the name of an array")
-                if name in arrays:
-                    raise ArgumentError(f"{path} holds two arrays named {name!r}")
-                with archive.open(member) as stream:
-                    arrays[name] = _read_npy(stream, member.file_size)
-    except ArgumentError:
-        raise
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        RuntimeError,
-        SyntaxError,
-        ValueError,
-    ) as error:
-        raise ArgumentError(f"{path} is not a sound .npz file: {error}") from error
-    return arrays
-
-
-def read_csv(
-    path: str | os.PathLike[str], target: str | Sequence[str] | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The columns of a ``.csv`` file with a header, as (x, y), float64.
-
-    Args:
-        path: a file of numbers, comma-separated, UTF-8.
-        target: the name or names of the columns to predict; all others are x.
-
-    Returns:
-        x (rows, columns), and y (rows,) for one name or (rows, names) for several.
-
-    Raises:
-        ArgumentError: for a cell that is no finite number (with its line and
-            column), a row of another length, or columns that cannot be told apart.
+    The readers of damaged files raise errors of many kinds: whatever is raised inside,
+    and is no error of funcnn, becomes an ArgumentError that names the file.
     """
     path = require_file(path)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            rows = [_row(path, reader.line_num, header, cells) for cells in reader if cells]
-    except (csv.Error, OSError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"{path} is not a sound .csv file: {error}") from error
-    targets = _target_columns(path, header, target)
-    if not rows:
-        raise ArgumentError(f"{path} has no rows below its header")
-    table = np.array(rows, np.float64)
-    chosen = [header.index(name) for name in targets]
-    y = table[:, chosen[0]] if isinstance(target, str) else table[:, chosen]
-    return np.delete(table, chosen, axis=1), y
+        stream = path.open("rb")
+    except OSError as error:
+        raise ArgumentError(f"{path} cannot be read: {error.strerror}") from error
+    with stream:
+        try:
+            yield stream
+        except ArgumentError:
+            raise
+        except Exception as error:
+            said = str(error) or type(error).__name__
+            raise ArgumentError(f"{path} is not a sound {path.suffix} file: {said}") from error
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
@@ -138,8 +76,9 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], objec
 
     Whatever happens, the path holds the old content or the new, never a part.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    path = _as_path(path)
+    # Its own short name: that of the path may be as long as names may be.
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     stream = temporary.open("xb")
     try:
         with stream:
@@ -152,60 +91,18 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], objec
         raise
 
 
-def _read_npy(stream: IO[bytes] | io.BufferedIOBase, member_size: int) -> np.ndarray:
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:
-        raise ValueError(f"version {version} of the .npy format is not read")
-    if dtype.hasobject:
-        raise ValueError("it holds Python objects (a pickle), which are never read")
-    size = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or stream.tell() + size != member_size:
-        raise ValueError(f"an array of shape {shape} does not fill its place in the archive")
-    flat = np.frombuffer(stream.read(size), dtype)
-    return flat.reshape(shape, order="F" if fortran else "C").copy()
+def _as_path(path: Any) -> Path:
+    if not is_path(path) or not isinstance(os.fspath(path), str):
+        raise ArgumentTypeError(f"a path must be text or a pathlib.Path, not {path!r:.60}")
+    return Path(path)
 
 
-def _row(path: Path, line: int, header: list[str], cells: list[str]) -> list[float]:
-    if len(cells) != len(header):
-        raise ArgumentError(
-            f"{path}, line {line}: {len(cells)} cells under {len(header)} column names"
-        )
-    return [_cell(path, line, name, cell) for name, cell in zip(header, cells, strict=True)]
-
-
-def _cell(path: Path, line: int, column: str, cell: str) -> float:
+def _mode(path: Path) -> int | None:
+    """The kind of what stands at a path, or None where nothing does."""
     try:
-        value = math.nan if "_" in cell else float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ArgumentError(f"{path}, line {line}, column {column!r}: {cell!r} is no finite number")
-    return value
-
-
-def _target_columns(
-    path: Path, header: list[str], target: str | Sequence[str] | None
-) -> Sequence[str]:
-    if not header:
-        raise ArgumentError(f"{path} is empty; a header of column names is needed")
-    if len(set(header)) != len(header):
-        repeated = next(name for name in header if header.count(name) > 1)
-        raise ArgumentError(f"{path} has two columns named {repeated!r}")
-    if target is None:
-        raise ArgumentError(
-            f"{path}: target= must name the column to predict. Known: {', '.join(header)}"
-        )
-    if not isinstance(target, Sequence):
-        raise ArgumentTypeError(f"target={target!r} must be the name of a column, or several")
-    targets = [target] if isinstance(target, str) else list(target)
-    if not targets or len(set(targets)) != len(targets):
-        raise ArgumentError(f"target={target!r} must name columns, each once")
-    for name in targets:
-        checks.choice("target", name, header)
-    if len(targets) == len(header):
-        raise ArgumentTypeError(f"{path}: target={target!r} leaves no column to predict from")
-    return targets
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a NUL
+        said = getattr(error, "strerror", None) or error
+        raise ArgumentError(f"{str(path)!r:.300} cannot be a file: {said}") from error

@@ -1,38 +1,48 @@
 """Params as files: ``.npz``, or ``.safetensors`` for every other framework.
 
 An array's name is its path in the tree, joined by dots: ``{"layer": {"w": …}}``
-is saved as ``layer.w``.
+is saved as ``layer.w``. The members of an ``.npz`` have checksums; a ``.safetensors`` gets a
+digest of its arrays, which is compared where a file has it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
+import jax
 import numpy as np
 
 from funcnn.core import ArgumentError, ArgumentTypeError, MissingExtraError, Params, checks
 from funcnn.data.arrays import to_numpy
-from funcnn.data.files import read_npz, require_file, require_place, write_whole
+from funcnn.data.files import opened, require_file, require_place, write_whole
+from funcnn.data.numpy_files import read_npz
 
 __all__ = ["check_destination", "load_params", "save_params"]
 
 SUFFIXES = (".npz", ".safetensors")
+
+DIGEST = "funcnn.sha256"
+"""The name of the digest in the metadata of a ``.safetensors``."""
 
 
 def save_params(params: Params, path: str | os.PathLike[str]) -> None:
     """Write params to a file, whole or not at all.
 
     Args:
-        params: a (nested) dict of arrays.
+        params: a (nested) dict of arrays; no lists or tuples, which a file of named arrays
+            could not give back as they were.
         path: ends in ``.npz`` or ``.safetensors``; a file there is replaced.
 
     Raises:
         ArgumentError: for another ending, or a folder that is not there.
-        ArgumentTypeError: for a tree that is no dict of dicts.
+        ArgumentTypeError: for a tree that is no dict of dicts, or a leaf that is no array
+            of numbers, by its name.
         MissingExtraError: for ``.safetensors``, where it is not installed.
     """
     path = check_destination(path)
@@ -40,7 +50,7 @@ def save_params(params: Params, path: str | os.PathLike[str]) -> None:
     if path.suffix == ".npz":
         write_whole(path, lambda stream: _write_npz(stream, arrays))
     else:
-        content = _safetensors().numpy.save(arrays)
+        content = _safetensors().numpy.save(arrays, {DIGEST: _digest(arrays)})
         write_whole(path, lambda stream: stream.write(content))
 
 
@@ -56,19 +66,23 @@ def load_params(path: str | os.PathLike[str]) -> dict[str, Any]:
     if path.suffix == ".npz":
         return _unflatten(read_npz(path))
     safetensors = _safetensors()
-    try:
-        return _unflatten(safetensors.numpy.load(path.read_bytes()))
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise ArgumentError(f"{path} is not a sound .safetensors file: {error}") from error
+    with opened(path) as stream:
+        content = stream.read()
+        arrays = safetensors.numpy.load(content)
+        length = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+        if DIGEST in metadata and metadata[DIGEST] != _digest(arrays):
+            raise ValueError("its digest is of other arrays: it has been changed or damaged")
+    return _unflatten(arrays)
 
 
 def check_destination(path: str | os.PathLike[str]) -> Path:
     """The path, where params could be saved there; otherwise the errors of :func:`save_params`."""
-    path = Path(path)
+    path = require_place(path)
     _check_suffix(path)
     if path.suffix == ".safetensors":
         _safetensors()
-    return require_place(path)
+    return path
 
 
 def _check_suffix(path: Path) -> None:
@@ -92,22 +106,54 @@ def _safetensors() -> ModuleType:
     return safetensors
 
 
-def _flatten(params: Params, prefix: str = "") -> dict[str, np.ndarray]:
+def _digest(arrays: dict[str, np.ndarray]) -> str:
+    """SHA-256 of the names, kinds, shapes and data of arrays."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name}:{array.dtype.name}:{array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _flatten(params: Params, branches: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    place = ".".join(("params", *branches))
     if not isinstance(params, dict):
-        raise ArgumentTypeError(f"params are saved from (nested) dicts, not {type(params)}")
+        raise ArgumentTypeError(
+            f"{place} is a {type(params).__name__}: params are saved from (nested) dicts of "
+            "arrays; give the members of a list or class names of their own, {'0': ...}"
+        )
+    if not params:
+        raise ArgumentError(f"{place} is an empty dict, which no file of arrays can hold")
     arrays: dict[str, np.ndarray] = {}
     for name, value in params.items():
-        if not isinstance(name, str) or not name or set(name) & set("./\\"):
-            raise ArgumentError(f"params are saved under names without . / and \\, not {name!r}")
-        if isinstance(value, dict):
-            arrays |= _flatten(value, f"{prefix}{name}.")
+        if not isinstance(name, str) or set(name) & set("./\\") or not _is_writable(name):
+            raise ArgumentError(
+                "params are saved under names without . / and \\, of printable letters, not "
+                f"{name!r:.60}"
+            )
+        path = (*branches, name)
+        if isinstance(value, dict) or not _is_leaf(value):
+            arrays |= _flatten(value, path)
         else:
             # safetensors writes the bytes as they lie, whatever the strides say.
-            array = np.array(to_numpy(f"{prefix}{name}", value), order="C")
+            array = np.array(to_numpy(f"{place}.{name}", value), order="C")
             if array.dtype.kind not in "fiub":  # bfloat16 among them: NumPy's files have none
-                raise ArgumentTypeError(f"{prefix}{name} is of {array.dtype}: not a kind to save")
-            arrays[prefix + name] = array
+                raise ArgumentTypeError(
+                    f"{place}.{name} is of {array.dtype}: not a kind to save "
+                    f"(it came as a {type(value).__name__})"
+                )
+            arrays[".".join(path)] = array
     return arrays
+
+
+def _is_writable(name: str) -> bool:
+    """Whether a name can stand in both kinds of file."""
+    return 0 < len(name) < 1000 and name.isprintable() and name != "__metadata__"
+
+
+def _is_leaf(value: Any) -> bool:
+    """Whether a value may be an array or a number, and is no node of a tree."""
+    return hasattr(value, "__array__") or jax.tree.structure(value).num_nodes == 1
 
 
 def _unflatten(arrays: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -26,7 +26,9 @@ from funcnn.core import (
 )
 from funcnn.core.keys import check_seed
 from funcnn.core.precision import check_dtype
-from funcnn.data.arrays import is_whole, load, prepare_inputs, prepare_targets
+from funcnn.data.arrays import is_whole, prepare_inputs, prepare_targets
+from funcnn.data.columns import Table
+from funcnn.data.sources import load
 from funcnn.experiments import Experiment
 from funcnn.loop.forms import FORMS, NAMES, Form, Shapes
 from funcnn.loop.forms.first_layer import FIRST_LAYER
@@ -156,7 +158,8 @@ def make_plan(
     chosen_optimizer = choose_optimizer(optimizer, learning_rate, hyperparameters, defaults)
     _require_representable(chosen_optimizer, dtype)
 
-    x, y = _load(data, target, record)
+    table = _load(data, target, record)
+    x, y = table.x, table.y
     axes = input_axes(asked)
     x = prepare_inputs(x, axes, dtype)
     given_axes = y.ndim
@@ -253,13 +256,13 @@ def _dtype_of(state: TrainState) -> Any:
     return getattr(leaves[0], "dtype", None) if leaves else None
 
 
-def _load(data: Any, target: Any, record: Experiment | None) -> tuple[np.ndarray, np.ndarray]:
+def _load(data: Any, target: Any, record: Experiment | None) -> Table:
     if data is not None:
         return load(data, target)
     if record is None:
         raise ArgumentError("data=None: a model of your own has no data of its own; pass (x, y)")
     if target is not None:
-        raise ArgumentError(f"target={target!r} names columns of a .csv; no data were given")
+        raise ArgumentError(f"target={target!r} names columns of a table; no data were given")
     return load(record.data())
 
 

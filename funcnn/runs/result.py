@@ -15,7 +15,8 @@ from funcnn.core.caches import compiled
 from funcnn.core.keys import run_key, step_key
 from funcnn.core.precision import numerics
 from funcnn.core.predictor import predictor
-from funcnn.data.arrays import as_array, load, prepare_inputs, with_axes
+from funcnn.data.arrays import as_array, prepare_inputs, with_axes
+from funcnn.data.sources import load
 from funcnn.data.weights import save_params
 from funcnn.plots import Axes
 from funcnn.runs.plan import Plan
@@ -137,8 +138,8 @@ class TrainResult:
 
         if data is None:
             return plots.losses(self.losses, ax=ax)
-        x, y = load(data)
-        return plots.prediction(x, y, self.predict(x), ax=ax)
+        table = load(data)
+        return plots.prediction(table.x, table.y, self.predict(table.x), ax=ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the params to a ``.npz`` or ``.safetensors`` file, for ``funcnn.load_params``."""

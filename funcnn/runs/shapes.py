@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from funcnn.core import (
 )
 from funcnn.core.caches import compiled, remembered
 from funcnn.core.keys import initial_key, run_key
+from funcnn.core.memory import require_memory
 from funcnn.core.precision import numerics
 from funcnn.data.arrays import to_numpy
 from funcnn.loop.batches import Drawn
@@ -256,11 +256,7 @@ def _require_floats(params: Structs, dtype: str) -> None:
                 f"the model's init gives {_named(path)} as {leaf.dtype}; the run is in {dtype}"
             )
     needed = 4 * sum(map(_bytes, jax.tree.leaves(params)))
-    if needed > (installed := _installed_memory()):
-        raise ArgumentError(
-            f"the params and what a run makes of them need {needed:.3g} bytes; the machine has "
-            f"{installed:.3g}"
-        )
+    require_memory("the params and what a run makes of them need", needed)
 
 
 def _require_same_kind(before: TrainState, after: TrainState) -> None:
@@ -286,13 +282,6 @@ def _require_same_prediction(found: Any, expected: jax.ShapeDtypeStruct) -> None
 
 def _named(path: Any) -> str:
     return f"params{jax.tree_util.keystr(path)}"
-
-
-def _installed_memory() -> int | float:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return math.inf
 
 
 def _bytes_made(program: Any) -> int:
