@@ -119,16 +119,17 @@ def to_numpy(name: str, value: Any) -> np.ndarray:
     """
     if isinstance(value, np.ma.MaskedArray):
         raise ArgumentTypeError(f"{name} is a masked array: fill it or drop its masked samples")
-    if isinstance(value, (list, tuple)) and any(hasattr(item, "__array__") for item in value):
-        value = [to_numpy(name, item) for item in value]
+    given: Any = value
     try:
-        if hasattr(value, "detach") and hasattr(value, "numpy"):
-            given = value.numpy(force=True)  # a PyTorch tensor, perhaps on a GPU or on the tape
+        if isinstance(value, (list, tuple)) and any(hasattr(item, "__array__") for item in value):
+            given = [to_numpy(name, item) for item in value]
+        elif hasattr(value, "detach") and hasattr(value, "numpy"):
+            given = given.numpy(force=True)  # a PyTorch tensor, perhaps on a GPU or on the tape
         elif hasattr(value, "to_numpy"):  # pandas
-            given = value.to_numpy()
-        else:
-            given = value
+            given = given.to_numpy()
         return np.array(given, copy=True)
+    except ArgumentError:
+        raise
     except Exception as error:  # Every library has its own errors for arrays without data.
         kind = type(value).__name__
         raise ArgumentTypeError(f"{name} is no array but a {kind}: {error}") from error
