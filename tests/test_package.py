@@ -24,6 +24,7 @@ WINGS = (
     "optimizers",
     "models",
     "data",
+    "checkpoints",
     "loop",
     "experiments",
     "runs",

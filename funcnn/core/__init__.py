@@ -3,6 +3,7 @@
 from funcnn.core.errors import (
     ArgumentError,
     ArgumentTypeError,
+    CheckpointError,
     DivergenceError,
     MissingExtraError,
     TrainingInterrupted,
@@ -23,6 +24,7 @@ __all__ = [
     "AnyArray",
     "ArgumentError",
     "ArgumentTypeError",
+    "CheckpointError",
     "Data",
     "DivergenceError",
     "Loss",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from funcnn.core.words import TrainState
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
+    "CheckpointError",
     "DivergenceError",
     "MissingExtraError",
     "TrainingInterrupted",
@@ -41,6 +43,29 @@ class MissingExtraError(ImportError):
     def __str__(self) -> str:
         package, extra = self.args
         return f"{package} is not installed: pip install 'funcnn[{extra}]'"
+
+
+class CheckpointError(RuntimeError):
+    """Checkpoints could not be written or read; those that were there before still are.
+
+    Attributes:
+        folder: the folder of the checkpoints.
+        step: the step that was being written or read; None where it was none.
+        state: the run's state, where a run could not save it; otherwise None.
+    """
+
+    def __init__(
+        self, reason: str, folder: str | os.PathLike[str], step: int | None = None
+    ) -> None:
+        super().__init__(reason, folder, step)
+        self.reason = reason
+        self.folder = folder
+        self.step = step
+        self.state: TrainState | None = None
+
+    def __str__(self) -> str:
+        step = "" if self.step is None else f", step {self.step}"
+        return f"{os.fspath(self.folder)}{step}: {self.reason}"
 
 
 class DivergenceError(ArithmeticError):

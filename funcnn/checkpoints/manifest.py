@@ -1,0 +1,57 @@
+"""What a checkpoint belongs to, in words, and where two such descriptions differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from funcnn.core import ArgumentTypeError
+
+__all__ = ["INFORMATIVE", "as_json", "differences"]
+
+INFORMATIVE = frozenset({"versions", "host", "time", "steps"})
+"""The entries that may differ between a checkpoint and the run that goes on from it."""
+
+
+def as_json(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest as it will be read back: tuples become lists.
+
+    Raises:
+        ArgumentTypeError: where it holds what JSON has no words for.
+    """
+    try:
+        return json.loads(json.dumps(dict(manifest)))
+    except (TypeError, ValueError) as error:
+        raise ArgumentTypeError(f"the manifest is not JSON: {error}") from None
+
+
+def differences(
+    saved: Mapping[str, Any], given: Mapping[str, Any], informative: Collection[str] = ()
+) -> list[str]:
+    """The entries that differ, each with both values; nested ones by their path.
+
+    >>> differences({"seed": 0, "params": {"w": [3]}}, {"seed": 0, "params": {"w": [4]}})
+    ['params.w: [3] in the checkpoint, [4] here']
+    """
+    old, new = _entries(saved, informative), _entries(given, informative)
+    return [
+        f"{name}: {old.get(name, 'nothing')} in the checkpoint, {new.get(name, 'nothing')} here"
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _entries(
+    manifest: Mapping[str, Any], informative: Collection[str], prefix: str = ""
+) -> dict[str, str]:
+    entries: dict[str, str] = {}
+    for key, value in manifest.items():
+        name = f"{prefix}{key}"
+        if name in informative:
+            continue
+        if isinstance(value, Mapping) and value:
+            entries |= _entries(value, informative, f"{name}.")
+        else:
+            entries[name] = json.dumps(value)
+    return entries
