@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,6 +49,7 @@ def write(content: Content, temporary: Path, place: Path) -> None:
 
     On return it is on the disk; where anything goes wrong, nothing of it is left.
     """
+    _require_space(place.parent, content)
     try:
         temporary.mkdir()
         # Orbax refuses arrays of size 0; the index says all that there is to say of them.
@@ -97,3 +100,14 @@ def read(place: Path, index: dict[str, Any], like: Any) -> tuple[Any, dict[str, 
     many = len(index["state"])
     state = trees.to_tree(like, arrays[:many], described[:many])
     return state, trees.to_memory(index["memory"], arrays[many:], described[many:])
+
+
+def _require_space(folder: Path, content: Content) -> None:
+    """Refuse to begin what will not fit.
+
+    Orbax would fail too, but its other writes then go on for a while, and complain on stderr.
+    """
+    needed, disk = sum(array.nbytes for array in content.arrays), shutil.disk_usage(folder)
+    if disk.total and disk.free < needed:
+        reason = f"{os.strerror(errno.ENOSPC)}: {needed} bytes are needed, {disk.free} are free"
+        raise OSError(errno.ENOSPC, reason)

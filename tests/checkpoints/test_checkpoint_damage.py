@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import re
 import shutil
 
@@ -114,6 +115,12 @@ def test_every_kind_of_byte_of_the_sums_counts(place):
 def test_what_was_added_or_taken(damage, reason, place):
     damage(place / "2")
     assert_passed_over(place, reason)
+
+
+def test_no_pickle_is_read(place, monkeypatch):
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, None)
+    assert newest(place).step == 2
 
 
 def test_hidden_files_are_no_damage(place):

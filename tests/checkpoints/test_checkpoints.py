@@ -330,20 +330,32 @@ def test_a_folder_that_cannot_be_written_to(tmp_path):
 
 
 @pytest.mark.parametrize(("size", "memory"), [(100_000, {}), (3, {"text": "x" * 400_000})])
-def test_a_full_disk(size, memory, tmp_path):
+def test_files_that_the_disk_refuses(size, memory, tmp_path):
     with opened(tmp_path, keep=1) as folder:
-        folder.save(1, state_of(1), {})
+        folder.save(1, [np.zeros(3)], {})
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
         try:
             with pytest.raises(CheckpointError) as caught:
-                folder.save(2, state_of(2, size), memory)
+                folder.save(2, [np.ones(size)], memory)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert caught.value.step == 2
         assert sorted(os.listdir(tmp_path)) == [".funcnn.lock", "1"]
-        folder.save(2, state_of(2), {})
-        assert folder.newest(like(state_of(2))).step == 2
+        folder.save(2, [np.ones(3)], {})
+        assert folder.newest([np.ones(3)]).step == 2
+
+
+def test_a_full_disk(tmp_path, monkeypatch):
+    with opened(tmp_path, keep=1) as folder:
+        folder.save(1, [np.zeros(3)], {})
+        usage = shutil.disk_usage(tmp_path)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=23))
+        with pytest.raises(CheckpointError, match="24 bytes are needed, 23 are free"):
+            folder.save(2, [np.ones(3)], {})
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=24))
+        folder.save(2, [np.ones(3)], {})
+    assert sorted(os.listdir(tmp_path)) == [".funcnn.lock", "2"]
 
 
 def test_ctrl_c_in_a_save(tmp_path, monkeypatch):
