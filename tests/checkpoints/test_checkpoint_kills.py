@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from funcnn.checkpoints import CheckpointFolder
+from funcnn.checkpoints import CheckpointFolder, files
 
 pytest.importorskip("orbax.checkpoint")
 
@@ -93,6 +93,8 @@ def test_twenty_kills(saver, tmp_path):
             if found:
                 np.testing.assert_array_equal(found.state[0], np.full(50, step))
                 assert found.memory == {"step": step}
+            for one in folder.steps():
+                files.check(place / str(one))
             folder.save(9, [np.full(50, 9)], {})
             kept = [str(one) for one in folder.steps()]
         assert sorted([*kept, ".funcnn.lock"]) == sorted(os.listdir(place))

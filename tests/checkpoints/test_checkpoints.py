@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import logging
 import math
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections import namedtuple
 
 import jax
@@ -365,7 +366,7 @@ def test_ctrl_c_in_a_save(tmp_path, monkeypatch):
     finished = []
 
     def interrupted(*args, **kwargs):
-        _thread.interrupt_main()
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         save(*args, **kwargs)
         finished.append(True)
 
