@@ -46,13 +46,12 @@ def unwrapped(member):
 PUBLIC = dict(public(funcnn, "funcnn"))
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_annotations_can_be_read(name):
-    hints = typing.get_type_hints(PUBLIC[name])
-    if inspect.isfunction(PUBLIC[name]) and not name.endswith(".__new__"):
-        named = inspect.signature(PUBLIC[name]).parameters.keys() - {"self", "cls"}
-        assert named <= hints.keys()
-        assert "return" in hints
+def test_annotations_can_be_read():
+    for name, thing in PUBLIC.items():
+        hints = typing.get_type_hints(thing)
+        if inspect.isfunction(thing) and not name.endswith(".__new__"):
+            named = inspect.signature(thing).parameters.keys() - {"self", "cls"}
+            assert named | {"return"} <= hints.keys(), name
 
 
 def test_what_is_public_was_found():
@@ -71,20 +70,20 @@ def test_what_is_public_was_found():
     } <= PUBLIC.keys()
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HERE.parent)))
-def test_only_optional_packages_are_imported_for_type_checkers_alone(path):
-    hidden = {
-        module.split(".")[0]
-        for block in ast.walk(ast.parse(path.read_text()))
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-        for node in block.body
-        for module in (
-            [node.module]
-            if isinstance(node, ast.ImportFrom)
-            else [alias.name for alias in getattr(node, "names", ())]
-        )
-    }
-    assert hidden <= OPTIONAL | ({"funcnn"} if path in LAZY else set())
+def test_only_optional_packages_are_imported_for_type_checkers_alone():
+    for path in FILES:
+        hidden = {
+            module.split(".")[0]
+            for block in ast.walk(ast.parse(path.read_text()))
+            if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+            for node in block.body
+            for module in (
+                [node.module]
+                if isinstance(node, ast.ImportFrom)
+                else [alias.name for alias in getattr(node, "names", ())]
+            )
+        }
+        assert hidden <= OPTIONAL | ({"funcnn"} if path in LAZY else set()), path
 
 
 @pytest.mark.slow

@@ -68,8 +68,9 @@ def test_float32_from_other_starts(name, seed):
     assert funcnn.reproduce(name, dtype="float32", seed=seed).agrees
 
 
-@pytest.mark.parametrize("name", ["two-layer/numpy", "sine/numpy"])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("two-layer/numpy", "float32"), ("sine/numpy", "float64")]
+)
 def test_a_loss_that_is_lost_late_is_found(name, dtype):
     right = funcnn.reproduce(name, dtype=dtype)
     for wrong in (0.0, 1.2):
@@ -80,8 +81,7 @@ def test_a_loss_that_is_lost_late_is_found(name, dtype):
 
 
 @pytest.mark.skipif(not HAS_TORCH, reason="PyTorch is the reference")
-@pytest.mark.parametrize("seed", [1, 3])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("dtype", "seed"), [("float64", 1), ("float32", 3)])
 def test_rmsprop_is_compared_as_long_as_pytorch_keeps_to_itself(dtype, seed):
     reproduction = funcnn.reproduce("sine/rmsprop", dtype=dtype, seed=seed)
     assert reproduction.agrees
