@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 
 import hypothesis
 import jax
@@ -21,10 +22,13 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_configure():
-    """One thread in each of the processes that xdist starts, one on every core.
+    """One thread in each of the processes that xdist starts, one on every core; and Ctrl-C.
 
-    More would wait for one another.
+    More threads would wait for one another. A shell starts what runs in the background with
+    Ctrl-C ignored: a test that sends it would wait for ever.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for variable in ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # XLA, PyTorch, NumPy
         os.environ.setdefault(variable, "1")
 

@@ -311,7 +311,7 @@ def test_divergence_at_the_first_step_and_after_the_last():
 
 @pytest.mark.parametrize("form", ["direct", "gram"])
 def test_a_run_goes_on_from_where_it_diverged(form):
-    options = {"hidden": 4, "optimizer": "sgd", "form": form}
+    options = {"hidden": 3, "optimizer": "sgd", "form": form}
     with pytest.raises(funcnn.DivergenceError) as caught:
         funcnn.train("mlp", (X, Y), learning_rate=10.0, steps=100, **options)
     state = caught.value.state
