@@ -80,7 +80,7 @@ class Model(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """The samples of a run, a sample a row.
+    """The samples of a run, a sample a row: arrays, or what reads them from a file.
 
     Attributes:
         x: the inputs.
@@ -88,9 +88,9 @@ class Samples(NamedTuple):
         weight: how much each sample counts, (samples,); None where all count alike.
     """
 
-    x: AnyArray
-    y: AnyArray
-    weight: AnyArray | None = None
+    x: Any
+    y: Any
+    weight: Any = None
 
 
 class TrainState(NamedTuple):

@@ -16,6 +16,7 @@ __all__ = [
     "as_given",
     "as_target",
     "checked",
+    "is_mapped",
     "is_whole",
     "prepare_inputs",
     "prepare_targets",
@@ -141,12 +142,12 @@ def as_array(name: str, value: Any) -> np.ndarray:
     An array that is mapped from a file is neither copied nor looked through: it may be
     larger than the memory.
     """
-    return checked(name, value if _is_mapped(value) else to_numpy(name, value))
+    return checked(name, value if is_mapped(value) else to_numpy(name, value))
 
 
 def as_target(value: Any) -> np.ndarray:
     """y as :func:`as_array` gives it, or an array of text where it holds labels of text."""
-    y = value if _is_mapped(value) else to_numpy("y", value)
+    y = value if is_mapped(value) else to_numpy("y", value)
     if not is_text(y):
         return checked("y", y)
     # NumPy has made texts of the numbers in a list, and of what is missing.
@@ -164,7 +165,7 @@ def checked(name: str, array: np.ndarray) -> np.ndarray:
         raise ArgumentTypeError(f"{name} is a single value; its first axis must be the samples")
     if array.size == 0:
         raise ArgumentError(f"{name} is empty: its shape is {array.shape}")
-    if not _is_mapped(array):
+    if not is_mapped(array):
         _require_finite(name, array, "not finite")
     return array
 
@@ -172,7 +173,7 @@ def checked(name: str, array: np.ndarray) -> np.ndarray:
 def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         cast = array.astype(dtype)
-    if _is_mapped(array):  # which nobody has looked through yet
+    if is_mapped(array):  # which nobody has looked through yet
         _require_finite(name, array, "not finite")
     _require_finite(name, cast, f"too large for {dtype}")
     return cast
@@ -195,7 +196,7 @@ def _require_finite(name: str, array: np.ndarray, problem: str) -> None:
         raise ArgumentError(f"{name} is {problem} at {place}")
 
 
-def _is_mapped(value: Any) -> bool:
+def is_mapped(value: Any) -> bool:
     """Whether a value is an array in a file; a copy of one is of the same class."""
     return isinstance(value, np.memmap) and getattr(value, "_mmap", None) is not None
 

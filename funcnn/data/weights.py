@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
@@ -23,12 +24,15 @@ from funcnn.data.arrays import to_numpy
 from funcnn.data.files import opened, require_file, require_place, write_whole
 from funcnn.data.numpy_files import read_npz
 
-__all__ = ["check_destination", "load_params", "save_params"]
+__all__ = ["check_destination", "load_params", "load_weights", "save_params", "save_weights"]
 
 SUFFIXES = (".npz", ".safetensors")
 
 DIGEST = "funcnn.sha256"
 """The name of the digest in the metadata of a ``.safetensors``."""
+
+ABOUT = "__funcnn__"
+"""The name under which a file says what its params are for."""
 
 
 def save_params(params: Params, path: str | os.PathLike[str]) -> None:
@@ -45,13 +49,7 @@ def save_params(params: Params, path: str | os.PathLike[str]) -> None:
             of numbers, by its name.
         MissingExtraError: for ``.safetensors``, where it is not installed.
     """
-    path = check_destination(path)
-    arrays = _flatten(params)
-    if path.suffix == ".npz":
-        write_whole(path, lambda stream: _write_npz(stream, arrays))
-    else:
-        content = _safetensors().numpy.save(arrays, {DIGEST: _digest(arrays)})
-        write_whole(path, lambda stream: stream.write(content))
+    save_weights(params, path)
 
 
 def load_params(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -61,19 +59,47 @@ def load_params(path: str | os.PathLike[str]) -> dict[str, Any]:
         ArgumentError: where the file is absent, damaged, or of another ending.
         MissingExtraError: for ``.safetensors``, where it is not installed.
     """
+    params, _ = load_weights(path)
+    return params
+
+
+def save_weights(
+    params: Params, path: str | os.PathLike[str], about: Mapping[str, Any] | None = None
+) -> None:
+    """Write params, and what is to be known about them in JSON's words, as ``save_params``."""
+    path = check_destination(path)
+    arrays = _flatten(params)
+    text = None if about is None else json.dumps(about)
+    if path.suffix == ".npz":
+        if text is not None:
+            arrays[ABOUT] = np.frombuffer(text.encode(), np.uint8)
+        write_whole(path, lambda stream: _write_npz(stream, arrays))
+    else:
+        metadata = {} if text is None else {ABOUT: text}
+        metadata[DIGEST] = _digest(arrays, text)
+        content = _safetensors().numpy.save(arrays, metadata)
+        write_whole(path, lambda stream: stream.write(content))
+
+
+def load_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What :func:`save_weights` wrote; None for what is known where the file says nothing."""
     path = require_file(path)
     _check_suffix(path)
     if path.suffix == ".npz":
-        return _unflatten(read_npz(path))
+        arrays = read_npz(path)
+        text = arrays.pop(ABOUT).tobytes().decode() if ABOUT in arrays else None
+        return _unflatten(arrays), None if text is None else json.loads(text)
     safetensors = _safetensors()
     with opened(path) as stream:
         content = stream.read()
         arrays = safetensors.numpy.load(content)
         length = int.from_bytes(content[:8], "little")
         metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-        if DIGEST in metadata and metadata[DIGEST] != _digest(arrays):
+        text = metadata.get(ABOUT)
+        if DIGEST in metadata and metadata[DIGEST] != _digest(arrays, text):
             raise ValueError("its digest is of other arrays: it has been changed or damaged")
-    return _unflatten(arrays)
+        about = None if text is None else json.loads(text)
+    return _unflatten(arrays), about
 
 
 def check_destination(path: str | os.PathLike[str]) -> Path:
@@ -106,9 +132,9 @@ def _safetensors() -> ModuleType:
     return safetensors
 
 
-def _digest(arrays: dict[str, np.ndarray]) -> str:
-    """SHA-256 of the names, kinds, shapes and data of arrays."""
-    digest = hashlib.sha256()
+def _digest(arrays: dict[str, np.ndarray], about: str | None) -> str:
+    """SHA-256 of the names, kinds, shapes and data of arrays, and what is said about them."""
+    digest = hashlib.sha256((about or "").encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"{name}:{array.dtype.name}:{array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).data)
@@ -148,7 +174,7 @@ def _flatten(params: Params, branches: tuple[str, ...] = ()) -> dict[str, np.nda
 
 def _is_writable(name: str) -> bool:
     """Whether a name can stand in both kinds of file."""
-    return 0 < len(name) < 1000 and name.isprintable() and name != "__metadata__"
+    return 0 < len(name) < 1000 and name.isprintable() and name not in ("__metadata__", ABOUT)
 
 
 def _is_leaf(value: Any) -> bool:

@@ -32,9 +32,9 @@ def step_of(
     batches = problem.batches
     if feed is not None and feed.samples is not None:
         kept = kept._replace(data=feed.samples)
-    samples = len(kept.data.y)
-    if batches is None or batches.size == samples == batches.size * batches.per_epoch(samples):
+    if batches is None:
         return form.step(problem, kept, None)
+    samples = len(kept.data.y)
     state = kept.state
     rows = batches.rows(state.key, state.step if feed is None else step, samples, feed)
     few = batches.short(samples)

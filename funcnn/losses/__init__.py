@@ -5,7 +5,7 @@ is an error, where NumPy and PyTorch would compare every pair.
 """
 
 from funcnn.losses.classification import binary_cross_entropy, cross_entropy
-from funcnn.losses.naming import LOSSES, named, weighted, without_options
+from funcnn.losses.naming import LOSSES, OPTIONS, named, weighted, without_options
 from funcnn.losses.regression import (
     huber,
     mean_absolute_error,
@@ -16,6 +16,7 @@ from funcnn.losses.regression import (
 
 __all__ = [
     "LOSSES",
+    "OPTIONS",
     "binary_cross_entropy",
     "cross_entropy",
     "huber",

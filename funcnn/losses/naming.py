@@ -19,7 +19,7 @@ from funcnn.losses.regression import (
     sum_squared_error,
 )
 
-__all__ = ["LOSSES", "named", "weighted", "without_options"]
+__all__ = ["LOSSES", "OPTIONS", "named", "weighted", "without_options"]
 
 LOSSES: dict[str, Callable[..., Any]] = {
     "sum_squared_error": sum_squared_error,
@@ -101,3 +101,7 @@ def _options_of(function: Callable[..., Any]) -> dict[str, Any]:
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "sample_weight"
     }
+
+
+OPTIONS = frozenset(option for loss in LOSSES.values() for option in _options_of(loss))
+"""What any of the losses takes by name, beside ``sample_weight``."""

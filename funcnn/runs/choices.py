@@ -125,7 +125,11 @@ def input_axes(model: str | Model) -> int | None:
 
 
 def sized_model(
-    model: str | Model, sizes: dict[str, Any], x: np.ndarray, y: np.ndarray, params: Params | None
+    model: str | Model,
+    sizes: dict[str, Any],
+    x: np.ndarray,
+    outputs: int | None,
+    params: Params | None,
 ) -> Model:
     """The model with its sizes: those that are said, those of the params, those of the data.
 
@@ -152,7 +156,7 @@ def sized_model(
     if "in_features" in accepted:
         sizes.setdefault("in_features", x.shape[1])
         if "out_features" not in sizes:
-            sizes["out_features"] = int(y.max()) + 1 if y.ndim == 1 else y.shape[1]
+            sizes["out_features"] = outputs
         if sizes["in_features"] != x.shape[1]:
             raise ArgumentError(
                 f"x has {x.shape[1]} features; the params are for {sizes['in_features']}"

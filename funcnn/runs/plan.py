@@ -26,15 +26,18 @@ from funcnn.core import (
 )
 from funcnn.core.keys import check_seed
 from funcnn.core.precision import check_dtype
-from funcnn.data.arrays import is_whole, prepare_inputs, prepare_targets
-from funcnn.data.columns import Table
+from funcnn.data.arrays import is_whole
+from funcnn.data.columns import Categories, Table
+from funcnn.data.mapped import Mapped
 from funcnn.data.sources import load
 from funcnn.experiments import Experiment
+from funcnn.loop.batches import Batches, Blocks, Drawn
 from funcnn.loop.forms import FORMS, NAMES, Form, Shapes
 from funcnn.loop.forms.first_layer import FIRST_LAYER
 from funcnn.loop.forms.quadratic import QUADRATIC
-from funcnn.loop.problem import Problem, make_problem
+from funcnn.loop.problem import Problem, clip_of, make_problem
 from funcnn.loop.update import form_named
+from funcnn.losses import OPTIONS
 from funcnn.optimizers import OPTIMIZERS, Optimizer
 from funcnn.runs.choices import (
     choose_loss,
@@ -45,6 +48,8 @@ from funcnn.runs.choices import (
 )
 from funcnn.runs.claims import require_head, require_linear
 from funcnn.runs.epochs import course_of
+from funcnn.runs.preparation import Preparation
+from funcnn.runs.samples import Prepared, prepare
 from funcnn.runs.shapes import (
     RunShapes,
     matching_params,
@@ -71,13 +76,14 @@ class Plan(NamedTuple):
         form: how the arithmetic is arranged.
         model: the model, its sizes settled.
         optimizer: the optimizer, its numbers settled.
+        recipe: the model's name and options; None for a model of one's own.
         params: where to start; None to draw the model's initial values.
         state: the state to go on from; None to start anew.
         named: the optimizer's numbers that the call gives: they replace those of ``state``.
-        data: the samples, NumPy arrays of the run's own.
+        data: the samples to train on, arrays of the run's own, or in a file.
+        validation: the samples to validate on; None where there are none.
+        preparation: what was done to them, and is undone on predictions.
         rows: the samples of each step by number, where the user has chosen them.
-        target_axes: the number of axes y had before it was arranged for the model;
-            None where it was not.
         shapes: what the run will hold.
         steps: how many updates to make.
         per_epoch: how many of them go once through all samples.
@@ -89,17 +95,26 @@ class Plan(NamedTuple):
     form: Form
     model: Model
     optimizer: optax.GradientTransformation
+    recipe: dict[str, Any] | None
     params: Params | None
     state: TrainState | None
     named: frozenset[str]
     data: Samples
+    validation: Samples | None
+    preparation: Preparation
     rows: Int[np.ndarray, "steps batch"] | None
-    target_axes: int | None
     shapes: RunShapes
     steps: int
     per_epoch: int
     dtype: str
     seed: int
+
+    @property
+    def resident(self) -> Samples:
+        """The samples that the loop holds from its start; of those in a file the first alone."""
+        if not isinstance(self.problem.batches, Blocks):
+            return self.data
+        return jax.tree.map(lambda array: array[:1], self.data)
 
     @property
     def first(self) -> int:
@@ -136,6 +151,13 @@ def make_plan(
     shuffle: bool | None = None,
     drop_last: bool | None = None,
     batches: Any = None,
+    sample_weight: Any = None,
+    validation: Any = None,
+    validation_fraction: float | None = None,
+    standardize: bool | None = None,
+    categories: Categories = None,
+    clip_grad_norm: float | None = None,
+    clip_grad_value: float | None = None,
     dtype: Any = None,
     seed: int | None = None,
     **hyperparameters: Any,
@@ -154,17 +176,24 @@ def make_plan(
         dtype = _dtype_of(state) if dtype is None else dtype
     dtype = check_dtype(defaults.dtype if dtype is None else dtype)
     seed = check_seed(0 if seed is None else seed)
-    chosen_loss = choose_loss(loss, defaults)
+    options = {name: hyperparameters.pop(name) for name in OPTIONS & hyperparameters.keys()}
+    chosen_loss = choose_loss(loss, defaults, **options)
     chosen_optimizer = choose_optimizer(optimizer, learning_rate, hyperparameters, defaults)
     _require_representable(chosen_optimizer, dtype)
 
-    table = _load(data, target, record)
-    x, y = table.x, table.y
     axes = input_axes(asked)
-    x = prepare_inputs(x, axes, dtype)
-    given_axes = y.ndim
-    y = prepare_targets(y, axes, chosen_loss, dtype)
-    target_axes = None if axes is None or is_whole(y) else given_axes
+    prepared = prepare(
+        _load(data, target, categories, record),
+        axes,
+        chosen_loss,
+        dtype,
+        seed,
+        sample_weight=sample_weight,
+        validation=validation,
+        validation_fraction=validation_fraction,
+        standardize=standardize,
+    )
+    samples = prepared.training
     sizes = {
         "hidden": hidden,
         "activation": activation,
@@ -173,10 +202,9 @@ def make_plan(
         "degree": degree,
     }
     start = params if state is None else state.params
-    chosen_model = sized_model(asked, sizes, x, y, start)
-
+    chosen_model = sized_model(asked, sizes, samples.x, _outputs(prepared), start)
     course = course_of(
-        len(x),
+        len(samples.y),
         defaults.steps,
         steps=steps,
         epochs=epochs,
@@ -190,33 +218,38 @@ def make_plan(
         chosen_loss,
         chosen_optimizer,
         defaults.gradient if gradient is None else gradient,
-        course.batches,
+        _where_they_lie(course.batches, samples),
+        clip_of(clip_grad_norm, clip_grad_value),
+        weighted=samples.weight is not None,
     )
     tree = _params_shapes(asked, chosen_model, start, dtype)
     if start is not None:
         start = matching_params(start, tree)
-    samples = Samples(x, y)
-    inputs, targets, _ = structs(samples)
-    chosen_form = _form(form, problem, Shapes(tree, inputs, targets), course.steps)
+    kinds = structs(samples)
+    chosen_form = _form(form, problem, Shapes(tree, kinds.x, kinds.y), course.steps)
     numbers = chosen_optimizer.numbers if isinstance(chosen_optimizer, Optimizer) else {}
-    shapes = run_shapes(problem, chosen_form, numbers, tree, structs(samples), dtype)
-    _require_known_classes(y, shapes.prediction)
+    shapes = run_shapes(problem, chosen_form, numbers, tree, kinds, dtype)
+    for part in (samples, prepared.validation):
+        if part is not None:
+            _require_known_classes(part.y, shapes.prediction)
     if not isinstance(asked, str):
         if chosen_form is QUADRATIC:
-            require_linear(chosen_model, tree, x, dtype)
+            require_linear(chosen_model, tree, samples.x, dtype)
         if chosen_form is FIRST_LAYER:
-            require_head(chosen_model, tree, x, dtype)
+            require_head(chosen_model, tree, samples.x, dtype)
     return Plan(
         problem=problem,
         form=chosen_form,
         model=chosen_model,
         optimizer=chosen_optimizer,
+        recipe=_recipe(asked, activation, dropout),
         params=None if params is None else start,
         state=None if state is None else matching_state(state, shapes.state),
         named=frozenset(hyperparameters).union([] if learning_rate is None else ["learning_rate"]),
         data=samples,
+        validation=prepared.validation,
+        preparation=prepared.preparation,
         rows=course.rows,
-        target_axes=target_axes,
         shapes=shapes,
         steps=course.steps,
         per_epoch=course.per_epoch,
@@ -227,13 +260,14 @@ def make_plan(
 
 @functools.cache
 def accepted_by(*functions: Callable[..., Any]) -> list[str]:
-    """All that functions such as ``train`` may be given by name, with any of the optimizers."""
-    return [
+    """All that functions such as ``train`` may be given, with any optimizer and any loss."""
+    named = [
         parameter.name
         for function in (*functions, *OPTIMIZERS.values())
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is not parameter.VAR_KEYWORD
     ]
+    return [*named, *sorted(OPTIONS)]
 
 
 def _refuse_traced(given: Any) -> None:
@@ -256,9 +290,9 @@ def _dtype_of(state: TrainState) -> Any:
     return getattr(leaves[0], "dtype", None) if leaves else None
 
 
-def _load(data: Any, target: Any, record: Experiment | None) -> Table:
+def _load(data: Any, target: Any, categories: Categories, record: Experiment | None) -> Table:
     if data is not None:
-        return load(data, target)
+        return load(data, target, categories)
     if record is None:
         raise ArgumentError("data=None: a model of your own has no data of its own; pass (x, y)")
     if target is not None:
@@ -307,6 +341,36 @@ def _form(name: str, problem: Problem, shapes: Shapes, steps: int) -> Form:
         return enter + steps * step
 
     return min((form for form in FORMS if form.why_not(problem) is None), key=microseconds)
+
+
+def _recipe(asked: Any, activation: Any, dropout: Any) -> dict[str, Any] | None:
+    if not isinstance(asked, str):
+        return None
+    options = {"activation": activation, "dropout": dropout}
+    return {"model": asked} | {name: one for name, one in options.items() if one is not None}
+
+
+def _outputs(prepared: Prepared) -> int | None:
+    """How many outputs the targets ask for; None where they do not say."""
+    y, classes = prepared.training.y, prepared.preparation.classes
+    if y.ndim == 2:
+        return y.shape[1]
+    if not is_whole(y):
+        return None
+    parts = [part.y for part in (prepared.training, prepared.validation) if part is not None]
+    return max(0 if classes is None else len(classes), *(int(part.max()) + 1 for part in parts), 0)
+
+
+def _where_they_lie(batches: Batches | None, samples: Samples) -> Batches | None:
+    """The batches as they are taken from memory, or from a file."""
+    if not any(isinstance(array, Mapped) for array in samples):
+        return batches
+    if not isinstance(batches, Drawn):
+        raise ArgumentError(
+            "data in .npy files are never read whole, so a step cannot take all samples, nor "
+            "those of batches=: give batch_size"
+        )
+    return Blocks(batches, len(samples.y))
 
 
 def _require_known_classes(y: np.ndarray, prediction: jax.ShapeDtypeStruct) -> None:

@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from funcnn.core import ArgumentError, ArgumentTypeError, Model, Params, TrainState
-from funcnn.core.caches import compiled
+from funcnn.core import TrainState
 from funcnn.core.keys import run_key, step_key
 from funcnn.core.precision import numerics
-from funcnn.core.predictor import predictor
-from funcnn.data.arrays import as_array, prepare_inputs, with_axes
 from funcnn.data.sources import load
-from funcnn.data.weights import save_params
 from funcnn.plots import Axes
+from funcnn.runs.history import History, of_losses
+from funcnn.runs.observers.evaluations import Best
 from funcnn.runs.plan import Plan
+from funcnn.runs.prediction import predictions
+from funcnn.runs.predictor import Predictor
 from funcnn.runs.run import Outcome
 
 __all__ = ["TrainResult"]
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
-class TrainResult:
-    """A finished run.
+class TrainResult(Predictor):
+    """A finished run, which predicts with the params that it came to.
 
     Attributes:
         model: the model that was trained.
-        params: the parameters after the last update, NumPy arrays in the run's dtype.
+        params: the parameters after the last update, or the best ones where the run was asked
+            to look for them (``patience``, ``monitor``); NumPy arrays in the run's dtype.
+        preparation: what was done to the data.
+        recipe: the model's name and options; None for a model of one's own.
         state: the state after the last update, JAX arrays, to go on from.
-        sample: the shape and dtype of one sample of x, as the model takes it.
-        target_axes: the number of axes of the y that was given, and so of predictions;
-            None to leave these as the model makes them.
         losses: the loss before each update, (steps,), in the run's dtype.
+        history: what was recorded, as columns: the loss, and the scores by their names.
+        best: where the run was asked to look for the best params: after how many steps they
+            came, their score, and the state then; otherwise None.
+        stopped_early: whether patience or a callback ended the run before its last step.
         dtype: ``"float32"`` or ``"float64"``.
         form: ``"direct"`` or ``"gram"``: how the arithmetic was arranged.
         compile_seconds: what went by before the first step: drawing the initial
@@ -45,28 +48,37 @@ class TrainResult:
         run_seconds: what the steps took, and leaving the form after them.
     """
 
-    model: Model
-    params: Params
     state: TrainState
-    sample: jax.ShapeDtypeStruct
-    target_axes: int | None
     losses: Float[np.ndarray, " steps"]
+    history: History
+    best: Best | None
+    stopped_early: bool
     dtype: str
     form: str
     compile_seconds: float
     run_seconds: float
 
     @classmethod
-    def of(cls, plan: Plan, outcome: Outcome, losses: Float[np.ndarray, " steps"]) -> TrainResult:
+    def of(
+        cls,
+        plan: Plan,
+        outcome: Outcome,
+        losses: Float[np.ndarray, " steps"],
+        history: History | None = None,
+        best: Best | None = None,
+    ) -> TrainResult:
         """The result of a plan's run."""
-        x = plan.data.x
+        state = outcome.state if best is None else best.state
         return cls(
             model=plan.model,
-            params=jax.tree.map(np.array, outcome.state.params),
+            params=jax.tree.map(np.array, state.params),
+            preparation=plan.preparation,
+            recipe=plan.recipe,
             state=outcome.state,
-            sample=jax.ShapeDtypeStruct(x.shape[1:], x.dtype),
-            target_axes=plan.target_axes,
             losses=losses,
+            history=of_losses(losses, plan.per_epoch) if history is None else history,
+            best=best,
+            stopped_early=outcome.steps < plan.steps,
             dtype=plan.dtype,
             form=plan.form.name,
             compile_seconds=outcome.compile_seconds,
@@ -84,44 +96,31 @@ class TrainResult:
         return None if self.model.formula is None else self.model.formula(self.params)
 
     def predict(self, x: Any, *, seed: int | None = None) -> Shaped[np.ndarray, "..."]:
-        """The model's prediction.
+        """The model's prediction: numbers, or logits of a classifier.
 
         Args:
-            x: inputs, as ``train`` takes them.
+            x: inputs, as ``train`` takes them: an array, a frame, or the path of a file;
+                predicted a part at a time where they are many.
             seed: for a model that draws random numbers, the seed of a run: the
                 prediction is then the one that this run's next step would draw. Without
                 it, the prediction is the model's ``predict``, without noise.
 
         Returns:
-            The prediction, as a NumPy array in the run's dtype, with the axes that
-            the y of the training had: never one that would broadcast against it.
+            The prediction, as a NumPy array in the run's dtype, in the unit and with the axes
+            that the y of the training had: never one that would broadcast against it.
 
         Raises:
             ArgumentError, ArgumentTypeError: for inputs that ``train`` would refuse,
                 or of another shape than those trained on; without a seed, for a
                 model of your own that draws random numbers and has no ``predict``.
         """
-        inputs = prepare_inputs(as_array("x", x), self.model.input_axes, self.dtype)
-        if inputs.shape[1:] != self.sample.shape:
-            raise ArgumentError(
-                f"a sample of x has shape {inputs.shape[1:]}; "
-                f"the model was trained on {self.sample.shape}"
-            )
-        if not np.can_cast(inputs.dtype, self.sample.dtype, "same_kind"):
-            raise ArgumentTypeError(
-                f"x is of {inputs.dtype}; the model was trained on {self.sample.dtype}"
-            )
-        inputs = inputs.astype(self.sample.dtype)
+        if seed is None or not self.model.stochastic:
+            return super().predict(x)
+        inputs = self.preparation.inputs(x)
         with numerics(self.dtype):
-            if seed is not None and self.model.stochastic:
-                key = step_key(run_key(seed), self.state.step)
-                prediction = compiled(self.model.apply)(self.params, inputs, key)
-            else:
-                prediction = compiled(predictor(self.model))(self.params, inputs)
-        prediction = np.asarray(prediction)
-        if self.target_axes is None:
-            return prediction
-        return with_axes("the prediction", prediction, self.target_axes)
+            key = step_key(run_key(seed), self.state.step)
+            drawn = np.asarray(predictions(self.model, self.params, inputs, key))
+        return self.preparation.outputs(drawn)
 
     def plot(self, data: Any = None, *, ax: Axes | None = None) -> Axes:
         """Draw the losses over the steps; needs the extra ``plot``.
@@ -140,10 +139,6 @@ class TrainResult:
             return plots.losses(self.losses, ax=ax)
         table = load(data)
         return plots.prediction(table.x, table.y, self.predict(table.x), ax=ax)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the params to a ``.npz`` or ``.safetensors`` file, for ``funcnn.load_params``."""
-        save_params(self.params, path)
 
     def __repr__(self) -> str:
         if not len(self.losses):

@@ -78,7 +78,7 @@ def run(
         capacity = most_steps(plan, capacity)
         made = programs(plan.problem, plan.form, capacity, members is not None)
         advance = Advance(plan, made, capacity)
-        kept = made.enter(starting_state(plan, made, members), plan.data)
+        kept = made.enter(starting_state(plan, made, members), plan.resident)
         sizes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((kept.state, plan.data)))
         if sizes not in made.paces:
             _wait_for(advance(kept, 0, 0))  # It compiles now.

@@ -47,7 +47,7 @@ def starting_state(
             else jax.tree.map(lambda one: np.full(count, one, plan.dtype), number)
             for name, number in plan.numbers.items()
         }
-    return made.start(initial_params(plan, members), numbers, words, plan.data)
+    return made.start(initial_params(plan, members), numbers, words, plan.resident)
 
 
 def initial_params(plan: Plan, members: Sequence[Mapping[str, Any]] | None = None) -> Params:
@@ -90,7 +90,7 @@ def _gone_on(plan: Plan, made: Programs, state: TrainState) -> TrainState:
         named = {name: plan.numbers[name] for name in plan.named if name in plan.numbers}
         numbers = state.optimizer_state.numbers | _in(plan.dtype, named)
         state = state._replace(optimizer_state=state.optimizer_state._replace(numbers=numbers))
-    return state if _is_kept(made, state, plan.data) else made.begin(state, plan.data)
+    return state if _is_kept(made, state, plan.resident) else made.begin(state, plan.resident)
 
 
 def _is_kept(made: Programs, state: TrainState, data: Samples) -> bool:

@@ -18,10 +18,12 @@ from funcnn.core import (
     TrainState,
     checks,
 )
+from funcnn.data.columns import Categories
 from funcnn.experiments import Experiment
 from funcnn.optimizers import Schedule
 from funcnn.runs.divergence import NEVER
-from funcnn.runs.observers import Bar, Interrupts, Log, Losses
+from funcnn.runs.monitoring import Monitoring, monitoring_of
+from funcnn.runs.observers import Bar, Callback, Interrupts, Log, Losses
 from funcnn.runs.observers.log import logged_steps
 from funcnn.runs.plan import Plan, accepted_by, make_plan
 from funcnn.runs.result import TrainResult
@@ -58,6 +60,20 @@ def train(
     shuffle: bool | None = None,
     drop_last: bool | None = None,
     batches: Any = None,
+    sample_weight: Any = None,
+    standardize: bool | None = None,
+    categories: Categories = None,
+    clip_grad_norm: float | None = None,
+    clip_grad_value: float | None = None,
+    validation: Any = None,
+    validation_fraction: float | None = None,
+    metrics: Any = None,
+    evaluate_every: int | None = None,
+    monitor: str | None = None,
+    mode: str | None = None,
+    patience: int | None = None,
+    min_delta: float | None = None,
+    callbacks: Sequence[Callback] | None = None,
     dtype: Any = None,
     seed: int | None = None,
     log_every: int | range | None = None,
@@ -134,6 +150,34 @@ def train(
         batches: the samples of each step by number, (steps, batch), in place of
             ``batch_size``: so a ``DataLoader``'s run can be followed step for step. Or a list
             of one array for each step, of which the short ones are as long as each other.
+        sample_weight: how much each sample counts, (samples,): one of weight 2 counts as two.
+            A loss of your own takes it as an argument of that name.
+        standardize: True brings the columns of x, and in regression those of y, to mean 0 and
+            spread 1, by the samples that are trained on; ``predict`` undoes it.
+        categories: which columns of a table hold categories and become a column of 0 and 1
+            for each value: True for every column of text, a list of names, or a dict from
+            names to values.
+        clip_grad_norm: the most that the norm of the whole gradient may be,
+            ``torch.nn.utils.clip_grad_norm_``.
+        clip_grad_value: the most that each number of the gradient may be,
+            ``torch.nn.utils.clip_grad_value_``.
+        validation: samples to validate on, given as data are.
+        validation_fraction: the part of the samples to set aside to validate on, by the
+            seed; of classes each in its own share.
+        metrics: what to measure beside the loss, on the validation part or without one on the
+            samples that are trained on: names of ``funcnn.metrics`` (``"accuracy"``,
+            ``"r2"``, ``"mean_absolute_error"``, ``"root_mean_squared_error"``,
+            ``"roc_auc"``), functions ``(prediction, target) -> scalar``, or a dict of these.
+        evaluate_every: the steps between two records of the history; an epoch without it.
+        monitor: the score of the history that tells which params are the best: the result has
+            these. ``"validation_loss"``, or ``"loss"`` without validation, where ``patience``
+            is given alone.
+        mode: ``"min"`` or ``"max"``, which of the monitored score is the best, for a metric
+            of your own.
+        patience: stop after so many records in a row without a better score.
+        min_delta: by how much a score must be better to count; 0 without it.
+        callbacks: functions, each called at every record with a
+            ``funcnn.callbacks.Event``; one that returns True stops the run.
         dtype: ``"float32"`` or ``"float64"``, for this run alone; the state's or the
             experiment's without it, otherwise ``"float32"``.
         seed: what initial values, batches and a model's own draws follow from;
@@ -191,22 +235,46 @@ def train(
         shuffle=shuffle,
         drop_last=drop_last,
         batches=batches,
+        sample_weight=sample_weight,
+        standardize=standardize,
+        categories=categories,
+        clip_grad_norm=clip_grad_norm,
+        clip_grad_value=clip_grad_value,
+        validation=validation,
+        validation_fraction=validation_fraction,
         dtype=dtype,
         seed=seed,
         **hyperparameters,
     )
+    monitoring = monitoring_of(
+        plan,
+        metrics=metrics,
+        evaluate_every=evaluate_every,
+        monitor=monitor,
+        mode=mode,
+        patience=patience,
+        min_delta=min_delta,
+        callbacks=callbacks,
+    )
     logged, recorded = logged_steps(log_every, plan.steps), Losses()
     with Interrupts() as interrupts, Bar(plan.steps, progress) as bar:
-        outcome = run(plan, observers=[recorded, Log(logged, bar.write), bar, interrupts])
-    return _result(plan, outcome, recorded, interrupts)
+        watching = [recorded, *monitoring.observers, Log(logged, bar.write), bar, interrupts]
+        outcome = run(plan, observers=watching)
+    return _result(plan, outcome, recorded, monitoring, interrupts)
 
 
-def _result(plan: Plan, outcome: Outcome, recorded: Losses, interrupts: Interrupts) -> TrainResult:
+def _result(
+    plan: Plan,
+    outcome: Outcome,
+    recorded: Losses,
+    monitoring: Monitoring,
+    interrupts: Interrupts,
+) -> TrainResult:
     """What a run has come to, or the error that it ended in."""
     (losses,), (diverged,) = recorded.losses(), outcome.diverged
     if diverged != NEVER:
         raise DivergenceError(int(diverged), outcome.state, losses[:diverged])
-    result = TrainResult.of(plan, outcome, losses)
+    result = TrainResult.of(plan, outcome, losses, monitoring.history, monitoring.best)
     if interrupts.came():
         raise TrainingInterrupted(result)
     _warn_of_a_rising_loss(plan, losses)

@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Int
 
 from funcnn.core import ArgumentError, Params, Samples, TrainState
 from funcnn.core.caches import compiled
+from funcnn.loop.batches import Blocks
 from funcnn.loop.forms.form import Cost, Kept, Shapes
 from funcnn.loop.forms.work import first_layer_work
 from funcnn.loop.gradient import gradient_step, loss_of
@@ -102,6 +103,9 @@ class FirstLayer:
             ),
             "it has a gradient of its own; leave gradient='manual' out": (
                 problem.gradient != "manual"
+            ),
+            "it needs all samples at once, and these lie in a file": (
+                not isinstance(problem.batches, Blocks)
             ),
             "the gradient of the first layer is never made; leave clip_grad_norm and "
             "clip_grad_value out": problem.clip == NO_CLIP,

@@ -9,8 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from funcnn.core import Model, TrainingInterrupted, checks
+from funcnn.core import ArgumentError, Model, TrainingInterrupted, checks
 from funcnn.core.keys import check_seed, run_words
+from funcnn.loop.batches import Blocks
 from funcnn.runs.choices import choose_optimizer, what_to_train
 from funcnn.runs.observers import Bar, Interrupts, Losses
 from funcnn.runs.observers.losses import kept_steps
@@ -22,6 +23,9 @@ from funcnn.runs.sweeps.members import MODES, combined, swept_values
 from funcnn.runs.sweeps.result import SweepResult
 
 __all__ = ["SweepResult", "sweep"]
+
+NOT_SWEPT = ("state", "validation", "validation_fraction")
+"""What ``train`` takes, and members side by side do not."""
 
 PLACEHOLDER = 0.5
 """For a number that is swept, in the plan that all members share: any value that every optimizer
@@ -81,7 +85,7 @@ def sweep(
     >>> result.settings[result.ranking[0]]["learning_rate"]
     1e-06
     """
-    accepted = [name for name in accepted_by(sweep, make_plan) if name != "state"]
+    accepted = [name for name in accepted_by(sweep, make_plan) if name not in NOT_SWEPT]
     checks.keywords(sweep, arguments, accepted)
     checks.choice("mode", mode, MODES)
     every = 1 if keep_every is None else checks.integer("keep_every", keep_every, at_least=1)
@@ -95,7 +99,10 @@ def sweep(
     if "seed" in swept:
         shared["seed"] = 0
     _check_values(model, data, swept, shared)
-    return _carry_out(make_plan(model, data, **shared), settings, every, group, progress)
+    plan = make_plan(model, data, **shared)
+    if isinstance(plan.problem.batches, Blocks):
+        raise ArgumentError("data in .npy files: a sweep holds its data; give it arrays")
+    return _carry_out(plan, settings, every, group, progress)
 
 
 def _carry_out(
@@ -130,7 +137,6 @@ def _carry_out(
                 break
     count = min(len(settings), len(parts) * len(groups[0]))
     part, settings = together(parts, count), settings[:count]
-    x = plan.data.x
     result = SweepResult(
         model=plan.model,
         settings=settings,
@@ -138,8 +144,9 @@ def _carry_out(
         logged_steps=kept_steps(part.steps, keep_every),
         diverged=part.diverged,
         state=part.state._replace(key=words_of(run_words, plan, settings)),
-        sample=jax.ShapeDtypeStruct(x.shape[1:], x.dtype),
-        target_axes=plan.target_axes,
+        preparation=plan.preparation,
+        recipe=plan.recipe,
+        per_epoch=plan.per_epoch,
         dtype=plan.dtype,
         form=plan.form.name,
         compile_seconds=compile_seconds,

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from funcnn.core import DivergenceError, MissingExtraError, Model, Params, TrainState
 from funcnn.core.keys import key_of
 from funcnn.core.precision import numerics
 from funcnn.plots import Axes
 from funcnn.runs.divergence import NEVER
+from funcnn.runs.history import History
+from funcnn.runs.preparation import Preparation
 from funcnn.runs.result import TrainResult
 
 if TYPE_CHECKING:
@@ -40,9 +42,9 @@ class SweepResult:
         state: the members' states after the last update, NumPy arrays with a leading
             axis (members,), the keys as their words; the last finite state of a member
             that diverged.
-        sample: the shape and dtype of one sample of x, as the model takes it.
-        target_axes: the number of axes of the y that was given, or None, as in
-            ``TrainResult``.
+        preparation: what was done to the data, as in ``TrainResult``.
+        recipe: the model's name and options, as in ``TrainResult``.
+        per_epoch: how many steps go once through all samples.
         dtype: ``"float32"`` or ``"float64"``.
         form: ``"direct"`` or ``"gram"``, as in ``TrainResult``.
         compile_seconds: what went by before the first step.
@@ -55,8 +57,9 @@ class SweepResult:
     logged_steps: Int[np.ndarray, " kept"]
     diverged: Int[np.ndarray, " members"]
     state: TrainState
-    sample: jax.ShapeDtypeStruct
-    target_axes: int | None
+    preparation: Preparation
+    recipe: dict[str, Any] | None
+    per_epoch: int
     dtype: str
     form: str
     compile_seconds: float
@@ -113,13 +116,26 @@ class SweepResult:
             model=self.model,
             params=jax.tree.map(lambda leaf: np.array(leaf[member]), self.params),
             state=state,
-            sample=self.sample,
-            target_axes=self.target_axes,
+            preparation=self.preparation,
+            recipe=self.recipe,
             losses=losses,
+            history=self._history(member, kept),
+            best=None,
+            stopped_early=False,
             dtype=self.dtype,
             form=self.form,
             compile_seconds=self.compile_seconds,
             run_seconds=self.run_seconds / len(self.settings),
+        )
+
+    def _history(self, member: int, kept: Bool[np.ndarray, " kept"]) -> History:
+        steps = self.logged_steps[kept] + 1
+        return History.of_columns(
+            {
+                "step": steps,
+                "epoch": steps / self.per_epoch,
+                "loss": self.losses[member, kept].astype(np.float64),
+            }
         )
 
     def rows(self) -> list[dict[str, Any]]:

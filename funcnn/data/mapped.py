@@ -1,0 +1,64 @@
+"""Arrays that stay in their file: rows are read when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from funcnn.data.scaling import Scale
+
+__all__ = ["Mapped", "scale_of_mapped"]
+
+CHUNK = 2**24
+"""Bytes that are read at once where a file is gone through."""
+
+
+class Mapped:
+    """An array in a file: an index reads rows, and prepares them as the model takes them.
+
+    Args:
+        array: the memory-mapped array.
+        prepare: makes of some of its rows what the model takes, in the dtype of the run.
+        rows: which rows belong to it, in this order; None for all.
+    """
+
+    def __init__(
+        self,
+        array: np.ndarray,
+        prepare: Callable[[np.ndarray], Shaped[np.ndarray, "rows ..."]],
+        rows: Int[np.ndarray, " rows"] | None = None,
+    ) -> None:
+        self._array, self._prepare, self._rows = array, prepare, rows
+        one = prepare(np.array(array[:1]))
+        self.dtype, self.ndim = one.dtype, one.ndim
+        self.shape = (len(array) if rows is None else len(rows), *one.shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> Shaped[np.ndarray, "rows ..."]:
+        rows = index if self._rows is None else self._rows[index]
+        return self._prepare(np.array(self._array[rows]))
+
+    def take(self, rows: Int[np.ndarray, " rows"]) -> Mapped:
+        """Some of the rows alone."""
+        return Mapped(self._array, self._prepare, rows if self._rows is None else self._rows[rows])
+
+    def chunks(self) -> Iterator[Shaped[np.ndarray, "rows ..."]]:
+        """All rows in order, some at a time."""
+        at_once = max(1, CHUNK // max(1, self[:1].nbytes))
+        for first in range(0, len(self), at_once):
+            yield self[first : first + at_once]
+
+
+def scale_of_mapped(array: Mapped) -> Scale:
+    """By what to standardize the columns of an array in a file, as ``scale_of`` says."""
+    count = len(array)
+    mean = np.sum([chunk.sum(axis=0, dtype=np.float64) for chunk in array.chunks()], axis=0) / count
+    squares = np.sum([((chunk - mean) ** 2).sum(axis=0) for chunk in array.chunks()], axis=0)
+    largest = np.max([np.abs(chunk).max(axis=0) for chunk in array.chunks()], axis=0)
+    spread = np.sqrt(squares / count)
+    return Scale(mean, np.where(spread > 10 * np.finfo(np.float64).eps * largest, spread, 1.0))

@@ -1,0 +1,176 @@
+"""What is watched of a run: its scores, the best of them, and a user's callbacks."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from funcnn.core import ArgumentError, ArgumentTypeError, checks
+from funcnn.core.precision import numerics
+from funcnn.core.predicting import predictor
+from funcnn.data.scaling import Scale
+from funcnn.metrics import Metric, named_all
+from funcnn.runs.evaluation import Evaluation
+from funcnn.runs.history import History
+from funcnn.runs.observers import Callback, Callbacks, EarlyStopping, Evaluations, Observer
+from funcnn.runs.observers.evaluations import Best, Patience
+from funcnn.runs.plan import Plan
+
+__all__ = ["Monitoring", "monitoring_of"]
+
+PREFIX = "validation_"
+
+
+class Monitoring(NamedTuple):
+    """The observers that look at a run's scores, in their order.
+
+    Attributes:
+        evaluations: records the scores; None where nobody asked for any.
+        early_stopping: looks for the best; None where nobody asked for it.
+        callbacks: calls the user's functions; None where there are none.
+    """
+
+    evaluations: Evaluations | None = None
+    early_stopping: EarlyStopping | None = None
+    callbacks: Callbacks | None = None
+
+    @property
+    def observers(self) -> list[Observer]:
+        """Those that there are."""
+        return [observer for observer in self if observer is not None]
+
+    @property
+    def history(self) -> History | None:
+        """What was recorded; None where nothing was asked for."""
+        return None if self.evaluations is None else History(self.evaluations.rows)
+
+    @property
+    def best(self) -> Best | None:
+        """The best record; None where nobody asked for it."""
+        return None if self.early_stopping is None else self.early_stopping.best
+
+
+def monitoring_of(
+    plan: Plan,
+    *,
+    metrics: Any = None,
+    evaluate_every: Any = None,
+    monitor: Any = None,
+    mode: Any = None,
+    patience: Any = None,
+    min_delta: Any = None,
+    callbacks: Any = None,
+) -> Monitoring:
+    """The observers that the arguments of ``train`` ask for.
+
+    Args:
+        plan: the run.
+        metrics: what to measure beside the loss.
+        evaluate_every: the steps between two records; an epoch without it.
+        monitor: the score that tells which params are the best.
+        mode: ``"min"`` or ``"max"``: which score is the best.
+        patience: after how many records without a better one to stop.
+        min_delta: by how much a score must be better to count.
+        callbacks: functions to call at every record.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for arguments that cannot be used.
+    """
+    evaluation = _evaluation(plan, named_all(metrics), evaluate_every)
+    stopping = _patience(evaluation, monitor, mode, patience, min_delta)
+    functions = _callbacks(callbacks)
+    nothing = evaluation.data is None and evaluate_every is None
+    if nothing and stopping is None and not functions:
+        return Monitoring()
+    _require_scores(plan, evaluation)
+    scores = functools.partial(evaluation.scores, plan.model, plan.problem.loss)
+    records = Evaluations(evaluation.every, plan.steps, plan.per_epoch, scores)
+    return Monitoring(
+        records,
+        None if stopping is None else EarlyStopping(records, stopping),
+        Callbacks(functions, records, plan.steps) if functions else None,
+    )
+
+
+def _evaluation(plan: Plan, metrics: tuple[Metric, ...], every: Any) -> Evaluation:
+    every = plan.per_epoch if every is None else checks.integer("evaluate_every", every, at_least=1)
+    data, prefix = (plan.validation, PREFIX)
+    if data is None and metrics:
+        data, prefix = plan.data, ""
+    scale = plan.preparation.y_scale
+    if scale is not None:
+        scale = Scale(scale.mean.astype(plan.dtype), scale.spread.astype(plan.dtype))
+    return Evaluation(every, data, prefix, metrics, scale)
+
+
+def _patience(
+    evaluation: Evaluation, monitor: Any, mode: Any, patience: Any, min_delta: Any
+) -> Patience | None:
+    if monitor is None and patience is None:
+        given = {"mode": mode, "min_delta": min_delta}
+        for name, value in given.items():
+            if value is not None:
+                raise ArgumentError(f"{name} is for patience= or monitor=, which are not given")
+        return None
+    known = ["loss", *evaluation.names]
+    if monitor is None:
+        monitor = PREFIX + "loss" if PREFIX + "loss" in known else "loss"
+    checks.choice("monitor", monitor, known)
+    higher = {evaluation.prefix + one.name: one.higher_is_better for one in evaluation.metrics}
+    is_higher = higher.get(monitor, False)
+    if mode is not None:
+        is_higher = checks.choice("mode", mode, ("min", "max")) == "max"
+    if is_higher is None:
+        raise ArgumentError(
+            f"monitor={monitor!r} is a metric of your own: give mode='min' or mode='max'"
+        )
+    return Patience(
+        monitor,
+        is_higher,
+        None if patience is None else checks.integer("patience", patience, at_least=1),
+        0.0 if min_delta is None else checks.number("min_delta", min_delta),
+    )
+
+
+def _callbacks(callbacks: Any) -> Sequence[Callback]:
+    if callbacks is None:
+        return ()
+    if not isinstance(callbacks, (list, tuple)):
+        raise ArgumentTypeError(f"callbacks must be a list of functions, not {callbacks!r:.60}")
+    for callback in callbacks:
+        if not callable(callback):
+            raise ArgumentTypeError(f"callbacks must hold functions, not {callback!r:.60}")
+    return callbacks
+
+
+def _require_scores(plan: Plan, evaluation: Evaluation) -> None:
+    """Go through the metrics once, without computing anything.
+
+    Raises:
+        ArgumentError: for a metric that fails on these predictions, or gives no single number.
+    """
+    if evaluation.data is None:
+        return
+    predictor(plan.model)  # A model that cannot predict is refused now.
+    samples, y = len(evaluation.data.y), evaluation.data.y
+    kind = plan.shapes.prediction
+    prediction = jax.ShapeDtypeStruct((samples, *kind.shape[1:]), kind.dtype)
+    target = jax.ShapeDtypeStruct(y.shape, y.dtype)
+    for metric in evaluation.metrics:
+        if not metric.traced:
+            continue
+        try:
+            with numerics(plan.dtype):
+                shape = _shape_of(metric.function, prediction, target)
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ArgumentError(f"metrics: {metric.name} fails: {reason}") from error
+        if shape != ():
+            raise ArgumentError(f"metrics: {metric.name} must give one number, not shape {shape}")
+
+
+def _shape_of(function: Callable[..., Any], prediction: Any, target: Any) -> tuple[int, ...]:
+    return tuple(jax.eval_shape(function, prediction, target).shape)

@@ -1,0 +1,146 @@
+"""The scores of a run, taken every so many steps; and its end where they get no better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from funcnn.core import Params, TrainState
+from funcnn.runs.observers.observer import Observer, Segment
+
+__all__ = ["Best", "EarlyStopping", "Evaluations", "Patience"]
+
+
+class Evaluations(Observer):
+    """Records the mean loss and the scores of a run every so many steps, and at its end.
+
+    Args:
+        every: how many steps.
+        steps: how many the run will make.
+        per_epoch: how many go once through all samples.
+        scores: gives the scores for the params by name.
+
+    Attributes:
+        rows: what was recorded, a dict for each time.
+    """
+
+    def __init__(
+        self, every: int, steps: int, per_epoch: int, scores: Callable[[Params], dict[str, float]]
+    ) -> None:
+        self._every, self._steps, self._per_epoch = every, steps, per_epoch
+        self._scores = scores
+        self._sum, self._count = 0.0, 0
+        self.rows: list[dict[str, Any]] = []
+
+    def next_step(self, step: int) -> int:
+        """The next multiple of ``every``."""
+        return step + self._every - step % self._every
+
+    def see(self, segment: Segment) -> bool:
+        """Record, where it is time; never stop."""
+        losses = segment.losses[0]
+        self._sum += float(losses.sum(dtype=np.float64))
+        self._count += len(losses)
+        if segment.end % self._every and segment.end != self._steps:
+            return False
+        scores = self._scores(segment.view().params)
+        row = {"step": segment.end, "epoch": segment.end / self._per_epoch}
+        self.rows.append(row | {"loss": self._sum / self._count} | scores)
+        self._sum, self._count = 0.0, 0
+        return False
+
+    def newest(self, step: int) -> dict[str, Any] | None:
+        """What was recorded after that many steps; None where nothing was."""
+        return self.rows[-1] if self.rows and self.rows[-1]["step"] == step else None
+
+    def memory(self) -> dict[str, Any]:
+        """What must be known to go on."""
+        return {"rows": self.rows, "sum": self._sum, "count": self._count}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on from what was remembered."""
+        self.rows, self._sum, self._count = list(memory["rows"]), memory["sum"], memory["count"]
+
+
+class Patience(NamedTuple):
+    """When a run is to stop since it gets no better.
+
+    Attributes:
+        monitor: the name of the score that tells.
+        higher_is_better: whether a higher score is a better one.
+        patience: after how many records in a row without a better one to stop; None for never.
+        min_delta: by how much a score must be better to count.
+    """
+
+    monitor: str
+    higher_is_better: bool = False
+    patience: int | None = None
+    min_delta: float = 0.0
+
+
+class Best(NamedTuple):
+    """The best record of a run.
+
+    Attributes:
+        step: after how many steps it was taken.
+        value: its score.
+        state: the state then.
+    """
+
+    step: int
+    value: float
+    state: TrainState
+
+
+class EarlyStopping(Observer):
+    """Keeps the best state of a run, and stops the run where no better one comes.
+
+    It stands after the :class:`Evaluations` that it looks at.
+
+    Attributes:
+        best: the best record so far; None before the first.
+        stopped: whether it has stopped the run.
+    """
+
+    def __init__(self, evaluations: Evaluations, patience: Patience) -> None:
+        self._evaluations, self._patience = evaluations, patience
+        self._since = 0
+        self.best: Best | None = None
+        self.stopped = False
+
+    def see(self, segment: Segment) -> bool:
+        """Compare, where there is a new record; stop, where patience is at its end."""
+        row = self._evaluations.newest(segment.end)
+        if row is None:
+            return False
+        value = row[self._patience.monitor]
+        if self._is_better(value):
+            self.best, self._since = Best(segment.end, value, segment.view()), 0
+        else:
+            self._since += 1
+        patience = self._patience.patience
+        self.stopped = patience is not None and self._since >= patience
+        return self.stopped
+
+    def _is_better(self, value: float) -> bool:
+        if not math.isfinite(value):
+            return False
+        if self.best is None:
+            return True
+        gain = self.best.value - value
+        if self._patience.higher_is_better:
+            gain = -gain
+        return gain > self._patience.min_delta
+
+    def memory(self) -> dict[str, Any]:
+        """What must be known to go on."""
+        best = None if self.best is None else self.best._asdict()
+        return {"best": best, "since": self._since}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on from what was remembered."""
+        self.best = None if memory["best"] is None else Best(**memory["best"])
+        self._since = memory["since"]

@@ -1,0 +1,49 @@
+"""What a model predicts for many samples, a part of them at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key, Shaped
+
+from funcnn.core import AnyArray, Model, Params
+from funcnn.core.caches import compiled
+from funcnn.core.predicting import predictor
+
+__all__ = ["ROWS", "predictions"]
+
+ROWS = 2**14
+"""The most samples that are predicted at once: of more, the layers between fill the memory."""
+
+
+def predictions(
+    model: Model, params: Params, x: Any, key: Key[Array, ""] | None = None
+) -> Shaped[Array, "samples ..."]:
+    """The model's predictions, without noise where it can predict so.
+
+    Args:
+        model: the model.
+        params: its params.
+        x: its inputs, an array or what gives an array for a slice.
+        key: for a model that draws random numbers: draw them by it, in place of predicting
+            without noise.
+
+    Raises:
+        ArgumentError: for a model that draws and does not say what it predicts without.
+    """
+    apply = compiled(predictor(model) if key is None else model.apply)
+    draws = () if key is None else (key,)
+    if len(x) <= ROWS:
+        return apply(params, x[:], *draws)
+    parts = (x[first : first + ROWS] for first in range(0, len(x), ROWS))
+    return jnp.concatenate([_of_rows(apply, params, part, draws) for part in parts])
+
+
+def _of_rows(apply: Any, params: Params, x: AnyArray, draws: tuple[Any, ...]) -> Array:
+    """The predictions for some rows, filled up so that one program serves the last ones too."""
+    missing = ROWS - len(x)
+    if missing:
+        x = np.pad(np.asarray(x), [(0, missing)] + [(0, 0)] * (np.ndim(x) - 1))
+    return apply(params, x, *draws)[: ROWS - missing]

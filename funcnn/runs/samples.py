@@ -1,0 +1,243 @@
+"""From a user's data to the samples of a run: prepared, split, standardized."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from funcnn.core import ArgumentError, Loss, Samples, checks
+from funcnn.data.arrays import (
+    LARGEST_CLASS,
+    as_array,
+    is_mapped,
+    is_whole,
+    prepare_inputs,
+    prepare_targets,
+    with_axes,
+)
+from funcnn.data.columns import Table
+from funcnn.data.labels import encode, is_text
+from funcnn.data.mapped import Mapped, scale_of_mapped
+from funcnn.data.scaling import Scale, scale_of
+from funcnn.data.sources import load
+from funcnn.data.splits import split
+from funcnn.losses import binary_cross_entropy, cross_entropy, weighted, without_options
+from funcnn.runs.preparation import Preparation
+
+__all__ = ["Prepared", "prepare"]
+
+LINKS = {cross_entropy: "softmax", binary_cross_entropy: "sigmoid"}
+
+
+class Prepared(NamedTuple):
+    """The samples of a run.
+
+    Attributes:
+        training: those to train on.
+        validation: those to validate on; None where there are none.
+        preparation: what was done to them.
+    """
+
+    training: Samples
+    validation: Samples | None
+    preparation: Preparation
+
+
+def prepare(
+    table: Table,
+    axes: int | None,
+    loss: Loss,
+    dtype: str,
+    seed: int,
+    *,
+    sample_weight: Any = None,
+    validation: Any = None,
+    validation_fraction: Any = None,
+    standardize: Any = None,
+) -> Prepared:
+    """The samples that the arguments of ``train`` ask for.
+
+    Args:
+        table: the data as they were read.
+        axes: ``Model.input_axes``.
+        loss: the run's loss.
+        dtype: the run's arithmetic.
+        seed: what the choice of the validation part follows from.
+        sample_weight: how much each sample counts.
+        validation: the samples to validate on, from whatever ``train`` takes as data.
+        validation_fraction: the part of the samples to validate on, in place of these.
+        standardize: whether to bring x, and y in regression, to mean 0 and spread 1.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for data that cannot be trained on as asked.
+    """
+    weight = _weights(sample_weight, loss, len(table.y), dtype)
+    y, classes = _encoded(table.y, loss)
+    aside = None
+    if validation is not None:
+        if validation_fraction is not None:
+            raise ArgumentError("validation and validation_fraction: give one of the two")
+        aside = _like(load(validation, table.targets, table.categories or None), table)
+    # What is learned of the data is learned of the part that is trained on.
+    rows, rows_aside = None, None
+    if validation_fraction is not None:
+        fraction = checks.number("validation_fraction", validation_fraction, positive=True, below=1)
+        strata = y if y.ndim == 1 and (classes is not None or is_whole(y)) else None
+        rows, rows_aside = split(len(y), fraction, seed, strata)
+
+    standardized = standardize is not None and checks.flag("standardize", standardize)
+    x_scale = _scale("x", _with_axes("x", table.x, axes), rows) if standardized else None
+    link = LINKS.get(without_options(loss))
+    is_regression = link is None and not is_whole(y) and y.dtype != bool
+    shaped = _with_axes("y", y, axes) if is_regression else y
+    y_scale = _scale("y", shaped, rows) if standardized and is_regression else None
+
+    def inputs(x: np.ndarray) -> np.ndarray:
+        x = _with_axes("x", x, axes)
+        return prepare_inputs(x if x_scale is None else x_scale.standardized(x), axes, dtype)
+
+    def targets(y: np.ndarray) -> np.ndarray:
+        y = prepare_targets(y if y_scale is None else y.astype(np.float64), axes, loss, dtype)
+        return y if y_scale is None else y_scale.standardized(y).astype(dtype)
+
+    x_all, y_all = _ready(table.x, inputs), _ready(y, targets)
+    training = _of_rows(Samples(x_all, y_all, weight), rows)
+    held_out = None
+    if aside is not None:
+        labels, _ = _encoded(aside.y, loss, classes)
+        held_out = Samples(_ready(aside.x, inputs), _ready(labels, targets))
+    elif rows_aside is not None:
+        held_out = _of_rows(Samples(x_all, y_all, weight), rows_aside)
+    preparation = Preparation(
+        dtype=dtype,
+        axes=axes,
+        sample=jax.ShapeDtypeStruct(training.x.shape[1:], training.x.dtype),
+        target_axes=None if axes is None or is_whole(training.y) else table.y.ndim,
+        columns=table.columns,
+        categories=dict(table.categories),
+        classes=classes,
+        x_scale=x_scale,
+        y_scale=y_scale,
+        link=link,
+    )
+    return Prepared(training, held_out, preparation)
+
+
+def _weights(
+    sample_weight: Any, loss: Loss, samples: int, dtype: str
+) -> Float[np.ndarray, " samples"] | None:
+    if sample_weight is None:
+        return None
+    weight = as_array("sample_weight", sample_weight)
+    if weight.shape != (samples,):
+        raise ArgumentError(f"sample_weight has shape {weight.shape}; ({samples},) is needed")
+    if weight.dtype == bool or weight.min() < 0 or weight.max() == 0:
+        raise ArgumentError("sample_weight must hold numbers of 0 or more, and one above 0")
+    if not weighted(loss):
+        raise ArgumentError(
+            "sample_weight: a loss of your own takes it as an argument of that name, "
+            "loss(prediction, target, sample_weight)"
+        )
+    return weight.astype(dtype)
+
+
+def _encoded(
+    y: np.ndarray, loss: Loss, classes: Shaped[np.ndarray, " classes"] | None = None
+) -> tuple[np.ndarray, Shaped[np.ndarray, " classes"] | None]:
+    """Labels as the numbers of their classes, and the classes; other targets as they are.
+
+    Args:
+        y: the targets.
+        loss: says whether they are labels.
+        classes: those of the training, for other samples.
+    """
+    own = without_options(loss)
+    is_label = y.ndim == 1 or y.shape[1:] == (1,)
+    if own not in LINKS or not is_label:
+        if is_text(y):
+            raise ArgumentError(
+                f"y holds text, such as {str(y.flat[0])!r}: labels are for loss='cross_entropy', "
+                f"or loss='binary_cross_entropy' where there are two"
+            )
+        return y, None
+    flat = np.asarray(y).reshape(len(y))
+    if classes is not None:
+        return _known(flat, classes), classes
+    if not is_text(flat) and flat.dtype != bool:
+        numbered = flat.min() >= 0 and flat.max() <= (LARGEST_CLASS if own is cross_entropy else 1)
+        if numbered or not is_whole(flat):
+            return y, None
+    codes, classes = encode(flat)
+    if own is binary_cross_entropy and len(classes) != 2:
+        raise ArgumentError(
+            f"y holds {len(classes)} labels, and loss='binary_cross_entropy' is for two; "
+            f"loss='cross_entropy' is for any number"
+        )
+    return codes, classes
+
+
+def _known(
+    labels: Shaped[np.ndarray, " samples"], classes: Shaped[np.ndarray, " classes"]
+) -> Int[np.ndarray, " samples"]:
+    number = {label: code for code, label in enumerate(classes.tolist())}
+    unknown = [label for label in labels.tolist() if label not in number]
+    if unknown:
+        raise ArgumentError(
+            f"validation holds the label {unknown[0]!r}, which the samples to train on do not"
+        )
+    return np.array([number[label] for label in labels.tolist()], np.int32)
+
+
+def _like(table: Table, training: Table) -> Table:
+    """The table, where its columns are those of the training."""
+    if table.columns != training.columns:
+        raise ArgumentError(
+            f"validation has the columns {', '.join(table.columns or ['without names'])}; the "
+            f"samples to train on have {', '.join(training.columns or ['none'])}"
+        )
+    if table.x.shape[1:] != training.x.shape[1:] or table.y.shape[1:] != training.y.shape[1:]:
+        raise ArgumentError(
+            f"validation has x of shape {table.x.shape} and y of {table.y.shape}; the samples to "
+            f"train on have {training.x.shape} and {training.y.shape}"
+        )
+    return table
+
+
+def _with_axes(name: str, array: np.ndarray, axes: int | None) -> np.ndarray:
+    return array if axes is None else with_axes(name, array, axes)
+
+
+def _scale(name: str, array: np.ndarray, rows: Int[np.ndarray, " rows"] | None) -> Scale:
+    if array.dtype.kind not in "fiub":
+        raise ArgumentError(f"standardize: {name} is of {array.dtype}")
+    if is_mapped(array):
+        return scale_of_mapped(Mapped(array, np.asarray, rows))
+    return scale_of(array if rows is None else array[rows])
+
+
+def _ready(array: np.ndarray, prepare: Callable[[np.ndarray], np.ndarray]) -> Any:
+    """The array as the model takes it: prepared now, or row by row where it lies in a file.
+
+    Raises:
+        ArgumentError: for values that are not finite.
+    """
+    if not is_mapped(array):
+        return prepare(array)
+    if is_whole(array):
+        return prepare(np.array(array))
+    mapped = Mapped(array, prepare)
+    for chunk in mapped.chunks():  # Prepared once now, a part at a time, and not kept.
+        del chunk
+    return mapped
+
+
+def _of_rows(samples: Samples, rows: Int[np.ndarray, " rows"] | None) -> Samples:
+    if rows is None:
+        return samples
+    return jax.tree.map(
+        lambda array: array.take(rows) if isinstance(array, Mapped) else array[rows], samples
+    )
