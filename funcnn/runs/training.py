@@ -126,8 +126,9 @@ def train(
         out_features: the number of outputs of a network; without it, as many as y has
             columns, or one for each class up to the largest.
         degree: the degree of ``"polynomial"`` and ``"polynomial_linear"``.
-        loss: ``"sum_squared_error"``, ``"mean_squared_error"``,
-            ``"cross_entropy"`` (y holds classes from 0), or a function
+        loss: one of ``funcnn.losses.LOSSES``, or its name in PyTorch, such as ``"MSELoss"``;
+            for ``"cross_entropy"`` y holds classes from 0, or the probability of each, and
+            for ``"binary_cross_entropy"`` 0 and 1, or what lies between. Or a function
             ``(prediction, target) -> scalar``.
         optimizer: ``"sgd"``, ``"momentum"``, ``"rmsprop"``, ``"adam"``,
             ``"adamw"``, or any ``optax.GradientTransformation``.
