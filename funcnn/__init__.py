@@ -1,47 +1,46 @@
 """Small networks trained as pure JAX functions, with the losses that PyTorch gives."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from funcnn import experiments, losses, metrics, models, optimizers, plots
-from funcnn.core import (
-    ArgumentError,
-    ArgumentTypeError,
-    DivergenceError,
-    MissingExtraError,
-    Model,
-    TrainingInterrupted,
-    TrainState,
-)
-from funcnn.data import load_params, save_params
-from funcnn.loop import fit, initial_state, make_update
-from funcnn.runs import RisingLossWarning, SweepResult, TrainResult, sweep, train
-
 if TYPE_CHECKING:
+    from funcnn import callbacks, experiments, losses, metrics, models, optimizers, plots
     from funcnn.atlas import Reproduction, reproduce
     from funcnn.bench import benchmark
-else:
-
-    def __getattr__(name: str) -> Any:
-        """What few programs need is imported when it is asked for."""
-        if name in ("Reproduction", "reproduce"):
-            from funcnn import atlas
-
-            return getattr(atlas, name)
-        if name == "benchmark":
-            from funcnn.bench import benchmark
-
-            return benchmark
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
+    from funcnn.core import (
+        ArgumentError,
+        ArgumentTypeError,
+        CheckpointError,
+        DivergenceError,
+        MissingExtraError,
+        Model,
+        TrainingInterrupted,
+        TrainState,
+    )
+    from funcnn.data import load_params, save_params
+    from funcnn.loop import fit, initial_state, make_update
+    from funcnn.checkpoints import CheckpointWarning
+    from funcnn.runs import (
+        Predictor,
+        RisingLossWarning,
+        SweepResult,
+        TrainResult,
+        load_model,
+        sweep,
+        train,
+    )
 
 __version__ = "0.2.0"
 
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
+    "CheckpointError",
+    "CheckpointWarning",
     "DivergenceError",
     "MissingExtraError",
     "Model",
+    "Predictor",
     "Reproduction",
     "RisingLossWarning",
     "SweepResult",
@@ -49,9 +48,11 @@ __all__ = [
     "TrainState",
     "TrainingInterrupted",
     "benchmark",
+    "callbacks",
     "experiments",
     "fit",
     "initial_state",
+    "load_model",
     "load_params",
     "losses",
     "make_update",
@@ -64,3 +65,26 @@ __all__ = [
     "sweep",
     "train",
 ]
+
+_MODULES = ("callbacks", "experiments", "losses", "metrics", "models", "optimizers", "plots")
+_WINGS = ("core", "data", "checkpoints", "loop", "runs", "atlas", "bench")
+"""Where the other public names come from: the first of these that has them."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """What a public name stands for is imported when it is first asked for.
+
+        To import funcnn alone takes no time, so that its command line can answer signals
+        before JAX is there (see ``funcnn.signals``).
+        """
+        if name in _MODULES:
+            return importlib.import_module(f"funcnn.{name}")
+        for wing in _WINGS if name in __all__ else ():
+            module = importlib.import_module(f"funcnn.{wing}")
+            if name in module.__all__:
+                return globals().setdefault(name, getattr(module, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

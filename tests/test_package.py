@@ -17,6 +17,7 @@ PACKAGE = ROOT / "funcnn"
 
 # Imports go one way: a wing may import from those before it. The empty name is funcnn itself.
 WINGS = (
+    "signals",
     "core",
     "plots",
     "losses",
@@ -153,16 +154,22 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_importing_funcnn_imports_no_more_than_its_dependencies():
-    added = modules_after("import funcnn") - modules_after("import jax, optax")
+    added = modules_after("from funcnn import train") - modules_after("import jax, optax")
     roots = {name.split(".")[0] for name in added}
     assert roots - set(sys.stdlib_module_names) <= IMPORTED
+
+
+def test_importing_funcnn_alone_imports_nothing_large():
+    added = modules_after("import funcnn.__main__") - modules_after("pass")
+    roots = {name.split(".")[0] for name in added}
+    assert roots - set(sys.stdlib_module_names) == {"funcnn"}
 
 
 def test_what_few_programs_need_is_imported_when_it_is_asked_for():
     plain = modules_after("import funcnn, funcnn.cli.training")
     assert "funcnn.bench" not in plain
     assert "funcnn.bench.tasks" in modules_after("import funcnn; funcnn.benchmark")
-    assert "funcnn.atlas" not in modules_after("import funcnn")
+    assert "funcnn.atlas" not in modules_after("import funcnn; funcnn.train")
     asked = "import funcnn; funcnn.Reproduction, funcnn.reproduce"
     assert "funcnn.atlas.reproduction" in modules_after(asked)
 
@@ -170,6 +177,7 @@ def test_what_few_programs_need_is_imported_when_it_is_asked_for():
 def test_importing_funcnn_computes_nothing():
     code = (
         "import jax, warnings; before = dict(jax.config.values); import funcnn; "
+        "[getattr(funcnn, name) for name in funcnn.__all__]; "
         "assert dict(jax.config.values) == before; "
         "from jax._src import xla_bridge; assert not xla_bridge._backends"
     )

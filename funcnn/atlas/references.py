@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from funcnn.core import ArgumentError, MissingExtraError, Params
 from funcnn.experiments import Experiment
-from funcnn.runs.observers.interrupts import held_interrupts
+from funcnn.runs.observers import Interrupts
 
 __all__ = ["Eager", "find_reference", "run_reference"]
 
@@ -42,7 +42,7 @@ def find_reference(experiment: Experiment) -> Callable[..., Any]:
         MissingExtraError: where it is in PyTorch, and that is missing.
         KeyboardInterrupt: after Ctrl-C, which an import by itself may lose.
     """
-    with held_interrupts() as interrupted:
+    with Interrupts() as interrupts:
         try:
             function = pkgutil.resolve_name(experiment.reference)
         except (AttributeError, ImportError, ValueError) as error:
@@ -51,8 +51,7 @@ def find_reference(experiment: Experiment) -> Callable[..., Any]:
             raise ArgumentError(
                 f"{experiment.name}: reference={experiment.reference!r} is not found: {error}"
             ) from error
-    if interrupted():
-        raise KeyboardInterrupt
+    interrupts.pass_on()
     return function
 
 

@@ -202,8 +202,7 @@ def _to_the_end(plan: Plan) -> TrainResult:
     recorded = Losses()
     with Interrupts() as interrupts:
         outcome = run(plan, observers=[recorded, interrupts])
-    if interrupts.came():
-        raise KeyboardInterrupt
+    interrupts.pass_on()
     (losses,) = recorded.losses(plan.steps)
     return TrainResult.of(plan, outcome, losses)
 

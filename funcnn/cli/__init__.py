@@ -1,12 +1,14 @@
 """The command line: ``funcnn train mlp``.
 
 Exit codes: 0; 1 where a run diverges, losses differ or something cannot be written; 2 for
-bad input, with one line on stderr; 130 after Ctrl-C.
+bad input, with one line on stderr; 130 after Ctrl-C and 143 after SIGTERM (see
+``funcnn.signals``). A process starts in ``funcnn.__main__``.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -59,8 +61,9 @@ def _exit_code(arguments: Sequence[str]) -> int:
         code, message = 2, str(error)
     except funcnn.DivergenceError as error:
         code, message = 1, str(error)
-    except KeyboardInterrupt:
-        code, message = 130, "interrupted"
+    except KeyboardInterrupt as error:
+        code = 128 + getattr(error, "signal", signal.SIGINT)
+        message = "; ".join(["interrupted", *getattr(error, "__notes__", [])])
     except BrokenPipeError:  # The reader of stdout has left, and needs no words.
         code, message = 1, ""
     except OSError as error:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 import funcnn
+from funcnn import signals
 from funcnn.cli.options import of_a_run, read_hyperparameters, read_run
 from funcnn.cli.outputs import check_picture, check_place, write_picture
 from funcnn.cli.spacing import spaced
@@ -69,20 +70,21 @@ def sweep(
         check_picture("--plot", plot)
     if table is not None:
         check_place("--csv", table, ".csv")
-    interrupted = False
-    try:
-        result = funcnn.sweep(mode=mode, keep_every=keep_every, group=group, **arguments)
-    except funcnn.TrainingInterrupted as stop:
-        result, interrupted = stop.result, True
-    _print(result)
-    if plot is not None:
-        _draw(result, plot)
-        click.echo(f"Plot: {plot}")
-    if table is not None:
-        _write_table(result, table)
-        click.echo(f"Table: {table}")
-    if interrupted:
-        raise KeyboardInterrupt
+    stop = None
+    with signals.keeping():
+        try:
+            result = funcnn.sweep(mode=mode, keep_every=keep_every, group=group, **arguments)
+        except funcnn.TrainingInterrupted as error:
+            result, stop = error.result, error
+        _print(result)
+        if plot is not None:
+            _draw(result, plot)
+            click.echo(f"Plot: {plot}")
+        if table is not None:
+            _write_table(result, table)
+            click.echo(f"Table: {table}")
+        if stop is not None:
+            raise stop
     if not len(result.ranking):
         click.echo("funcnn: every member diverged; a smaller learning_rate may help", err=True)
         context.exit(1)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 import funcnn
+from funcnn import signals
 from funcnn.cli import streams
 from funcnn.cli.options import of_a_run, read_hyperparameters, read_run
 from funcnn.data.weights import check_destination
@@ -63,32 +64,40 @@ def train(
     record = _record(model, experiment, arguments["data"])
     told = _told(record, arguments["steps"], log_every)
     printed = told if log_every is not None else told[:: max(1, math.ceil(len(told) / LINES))]
-    interrupted = False
-    with streams.lasting_stdout() if save is not None else contextlib.nullcontext() as stdout:
-        try:
-            with _rising_loss_said():
-                result = funcnn.train(
-                    log_every=None if as_json else printed,
-                    **arguments,
-                    **read_hyperparameters(settings, float, "NAME=NUMBER (or true, false)"),
-                )
-        except funcnn.TrainingInterrupted as stop:
-            result, interrupted = stop.result, True
-    if save is not None:
-        result.save(save)
-    if stdout is not None and stdout.failure is not None:
-        raise stdout.failure
-    if as_json:
-        facts = {
-            "model": model or (record and record.model),
-            "seed": arguments["seed"],
-            "interrupted": interrupted,
-        }
-        click.echo(json.dumps(facts | _summary(result, told, save)))
-    else:
-        _print_end(result, save)
-    if interrupted:
-        raise KeyboardInterrupt
+    stop, failure = None, None
+    with signals.keeping():
+        with streams.lasting_stdout() if save is not None else contextlib.nullcontext() as stdout:
+            try:
+                with _rising_loss_said():
+                    result = funcnn.train(
+                        log_every=None if as_json else printed,
+                        **arguments,
+                        **read_hyperparameters(settings, float, "NAME=NUMBER (or true, false)"),
+                    )
+            except funcnn.TrainingInterrupted as error:
+                result, stop = error.result, error
+        if save is not None:
+            try:
+                result.save(save)
+            except OSError as error:  # The losses are printed all the same.
+                save, failure = None, error
+        if stdout is not None and stdout.failure is not None:
+            raise failure or stdout.failure
+        if as_json:
+            facts = {
+                "model": model or (record and record.model),
+                "seed": arguments["seed"],
+                "interrupted": stop is not None,
+            }
+            click.echo(json.dumps(facts | _summary(result, told, save)))
+        else:
+            _print_end(result, save)
+        if failure is not None:
+            raise failure
+        if stop is not None:
+            if save is not None:
+                stop.add_note(f"{save} holds the weights after {len(result.losses)} steps")
+            raise stop
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from signal import Signals
 from typing import Any
 
 import numpy as np
@@ -96,11 +97,17 @@ class DivergenceError(ArithmeticError):
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C stopped a run, or a sweep; ``result`` holds what was finished."""
+    """Ctrl-C or SIGTERM stopped a run, or a sweep.
 
-    def __init__(self, result: Any) -> None:
-        super().__init__(result)
+    Attributes:
+        result: what was finished.
+        signal: ``signal.SIGINT`` or ``signal.SIGTERM``.
+    """
+
+    def __init__(self, result: Any, signal: Signals) -> None:
+        super().__init__(result, signal)
         self.result = result
+        self.signal = signal
 
     def __str__(self) -> str:
         return f"interrupted; what was finished is attached: {self.result!r}"

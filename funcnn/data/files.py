@@ -13,7 +13,8 @@ from typing import IO, Any
 
 from funcnn.core import ArgumentError, ArgumentTypeError
 
-__all__ = ["is_path", "opened", "require_file", "require_place", "write_whole"]
+from funcnn import signals
+from funcnn.core import ArgumentError, ArgumentTypeError
 
 
 def is_path(value: Any) -> bool:
@@ -75,8 +76,19 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], objec
     """Write a file beside its place and move it there once it is on the disk.
 
     Whatever happens, the path holds the old content or the new, never a part.
+
+    Raises:
+        OSError: where it cannot be written, as on a full disk; it names the path.
     """
     path = _as_path(path)
+    try:
+        with signals.writing():
+            _write_and_move(path, write)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _write_and_move(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     # Its own short name: that of the path may be as long as names may be.
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     stream = temporary.open("xb")

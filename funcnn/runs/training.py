@@ -198,7 +198,7 @@ def train(
             before anything compiles (a ValueError; the latter a TypeError too).
         DivergenceError: where the loss stops being finite, with the step and the
             last finite state.
-        TrainingInterrupted: after Ctrl-C, with the result so far.
+        TrainingInterrupted: after Ctrl-C or SIGTERM, with the result so far.
 
     Warns:
         RisingLossWarning: where the loss ends above where it began.
@@ -276,8 +276,8 @@ def _result(
     if diverged != NEVER:
         raise DivergenceError(int(diverged), outcome.state, losses[:diverged])
     result = TrainResult.of(plan, outcome, losses, monitoring.history, monitoring.best)
-    if interrupts.came():
-        raise TrainingInterrupted(result)
+    if interrupts.came is not None:
+        raise TrainingInterrupted(result, interrupts.came)
     _warn_of_a_rising_loss(plan, losses)
     return result
 

@@ -74,7 +74,7 @@ def sweep(
     Raises:
         ArgumentError, ArgumentTypeError: for arguments that cannot be used, before
             anything compiles.
-        TrainingInterrupted: after Ctrl-C, with the members that are finished, or the
+        TrainingInterrupted: after Ctrl-C or SIGTERM, with the members that are finished, or the
             steps that are, where these are of the first group.
 
     >>> result = sweep("polynomial", seed=range(4), learning_rate=[1e-6, 1e-7], steps=100)
@@ -115,7 +115,7 @@ def _carry_out(
     """Run one group of members after another.
 
     Raises:
-        TrainingInterrupted: after Ctrl-C, with the members of the groups that were
+        TrainingInterrupted: after Ctrl-C or SIGTERM, with the members of the groups that were
             finished; of the first group, with the steps that were.
     """
     groups = in_groups(plan, settings, group)
@@ -127,13 +127,13 @@ def _carry_out(
             outcome = run(plan, members, observers=[recorded, bar, interrupts])
             compile_seconds += outcome.compile_seconds
             run_seconds += outcome.run_seconds
-            cut = interrupts.came() and outcome.steps < plan.steps
+            cut = interrupts.came is not None and outcome.steps < plan.steps
             if not (cut and parts):
                 state = jax.tree.map(np.array, outcome.state._replace(key=None))
                 losses = recorded.losses(None if cut else plan.steps)
                 steps = outcome.steps if cut else plan.steps
                 parts.append(Part(state, losses, outcome.diverged, steps))
-            if interrupts.came():
+            if interrupts.came is not None:
                 break
     count = min(len(settings), len(parts) * len(groups[0]))
     part, settings = together(parts, count), settings[:count]
@@ -152,8 +152,8 @@ def _carry_out(
         compile_seconds=compile_seconds,
         run_seconds=run_seconds,
     )
-    if interrupts.came():
-        raise TrainingInterrupted(result)
+    if interrupts.came is not None:
+        raise TrainingInterrupted(result, interrupts.came)
     return result
 
 
