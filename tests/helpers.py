@@ -158,17 +158,21 @@ class Cut:
 
     Args:
         length: of each segment.
-        interrupted: in which segments Ctrl-C comes, counted from 1; the same pace may serve
+        interrupted: in which segments a signal comes, counted from 1; the same pace may serve
             several runs.
+        number: the signal; Ctrl-C's without it.
     """
 
-    def __init__(self, length: int, interrupted: Container[int] = ()) -> None:
-        self._length, self._interrupted, self.segments = length, interrupted, 0
+    def __init__(
+        self, length: int, interrupted: Container[int] = (), number: int = signal.SIGINT
+    ) -> None:
+        self._length, self._interrupted, self._number = length, interrupted, number
+        self.segments = 0
 
     def length(self) -> int:
         self.segments += 1
         if self.segments in self._interrupted:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(self._number)
         return self._length
 
     def took(self, steps: int, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shlex
@@ -201,6 +202,10 @@ BAD = {
         ["sweep", "mlp", "--seed", "0:2", "--learning-rate", "1,2,3", "--mode", "zip"],
         "mode='zip' needs as many values of each",
     ),
+    "sweep-group": (
+        ["sweep", "mlp", "--seed", "0:2", "--set", "group=3"],
+        "group is set elsewhere",
+    ),
     "sweep-plot": (["sweep", "mlp", "--seed", "0:2", "--plot", "p.bmp"], "'.bmp' is not known"),
     "sweep-csv": (["sweep", "mlp", "--seed", "0:2", "--csv", "/proc/t.csv"], "cannot be written"),
 }
@@ -227,6 +232,27 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_run(run):
     code, out, err = run("train", "polynomial", "--save", "/proc/w.npz")
     assert (code, out) == (2, "")
     assert err.startswith("funcnn: /proc/w.npz cannot be written")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_disk_that_is_full_is_named_and_the_losses_are_printed(
+    as_json, run, tmp_path, monkeypatch
+):
+    def fsync(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    path = tmp_path / "w.npz"
+    json_or_text = ["--json"] if as_json else []
+    code, out, err = run("train", "polynomial", "--steps", 3, "--save", path, *json_or_text)
+    assert code == 1
+    assert err == f"funcnn: [Errno {errno.ENOSPC}] No space left on device: '{path}'\n"
+    assert not list(tmp_path.iterdir())
+    if as_json:
+        assert (json.loads(out)["steps"], json.loads(out)["saved"]) == (3, None)
+    else:
+        assert "Loss: " in out
+        assert "Weights: " not in out
 
 
 def test_settings_that_are_true_or_false(run):
@@ -478,7 +504,8 @@ def test_ctrl_c_keeps_and_saves_the_finished_steps(as_json, run_interrupted, tmp
     code, out, err = run_interrupted(
         "train", "polynomial", "--log-every", 100, "--save", path, *(["--json"] if as_json else [])
     )
-    assert (code, err) == (130, "funcnn: interrupted\n")
+    assert code == 130
+    assert err == f"funcnn: interrupted; {path} holds the weights after 300 steps\n"
     if as_json:
         facts = json.loads(out)
         assert (facts["interrupted"], facts["steps"]) == (True, 300)

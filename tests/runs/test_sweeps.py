@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import signal
 import sys
 
 import jax
@@ -564,6 +565,7 @@ def test_ctrl_c_keeps_the_finished_steps_of_the_first_group(keep_every, line, mo
     monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(5, interrupted=[3]))
     error = interrupted(**LINE | shared | {"steps": 2**31 - 1})
     result = error.result
+    assert error.signal is signal.SIGINT
     assert [member["seed"] for member in result.settings] == [0, 1]
     assert result.state.step.tolist() == [15, 15]
     assert result.logged_steps.tolist() == sorted({*range(0, 15, keep_every), 14})

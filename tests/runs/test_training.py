@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import signal
+import sys
 import threading
 
 import jax
@@ -324,10 +326,11 @@ def test_a_run_goes_on_from_where_it_diverged(form):
 # Ctrl-C.
 
 
-def interrupted(**arguments):
+def interrupted(number=signal.SIGINT, **arguments):
     with pytest.raises(KeyboardInterrupt) as caught:
         funcnn.train(**arguments)
     assert isinstance(caught.value, funcnn.TrainingInterrupted)
+    assert caught.value.signal is number
     return caught.value.result
 
 
@@ -352,6 +355,17 @@ def test_ctrl_c_in_the_first_segment_and_in_the_last(at, made, line, monkeypatch
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_sigterm_keeps_the_finished_steps(line, monkeypatch):
+    previous = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(5, [2], signal.SIGTERM))
+        assert len(interrupted(signal.SIGTERM, data=line, steps=30, **LINE).losses) == 10
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_second_ctrl_c_is_not_held_back(line, monkeypatch):
     class Twice(Cut):
         def length(self):
@@ -365,19 +379,20 @@ def test_a_second_ctrl_c_is_not_held_back(line, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_the_user_s_own_handler_of_ctrl_c_stays(line, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_user_s_own_handler_stays(number, line, monkeypatch):
     seen = []
 
     def handler(*_):
         seen.append(1)
 
-    previous = signal.signal(signal.SIGINT, handler)
+    previous = signal.signal(number, handler)
     try:
-        monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(5, interrupted=[2]))
+        monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(5, [2], number))
         result = funcnn.train(data=line, steps=30, **LINE)
-        assert signal.getsignal(signal.SIGINT) is handler
+        assert signal.getsignal(number) is handler
     finally:
-        signal.signal(signal.SIGINT, previous)
+        signal.signal(number, previous)
     assert seen == [1]
     assert len(result.losses) == 30
     funcnn.train(data=line, steps=10, **LINE)
@@ -385,6 +400,19 @@ def test_the_user_s_own_handler_of_ctrl_c_stays(line, monkeypatch):
 
 
 # What looks at a run.
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stderr", [None, closed(), object()], ids=["none", "closed", "no stream"])
+@pytest.mark.parametrize("progress", [None, True])
+def test_a_stderr_that_is_no_terminal_stops_no_run(stderr, progress, line, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", stderr)
+    assert len(funcnn.train(data=line, steps=7, progress=progress, **LINE).losses) == 7
 
 
 class Recorder(Observer):
