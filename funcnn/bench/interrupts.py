@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 import click
 import numpy as np
+from tqdm import tqdm
 
 import funcnn
 
@@ -88,7 +89,8 @@ def main(tries: int, seed: int, processes: int, names: tuple[str, ...]) -> None:
         for moment in [rng.uniform(0, longest[name])]
     ]
     with concurrent.futures.ThreadPoolExecutor(processes) as pool:
-        ended = list(pool.map(lambda row: _interrupt(COMMANDS[row[0]], *row[1:]), plan))
+        ends = pool.map(lambda row: _interrupt(COMMANDS[row[0]], *row[1:]), plan)
+        ended = list(tqdm(ends, total=tries, unit="try", leave=False))
 
     columns = ("tries", *RIGHT, *WRONG, "slowest answer")
     click.echo(f"| command | {' | '.join(columns)} |\n|{'---|' * (1 + len(columns))}")
