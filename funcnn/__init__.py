@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from funcnn import callbacks, experiments, losses, metrics, models, optimizers, plots
     from funcnn.atlas import Reproduction, reproduce
     from funcnn.bench import benchmark
+    from funcnn.checkpoints import CheckpointWarning
     from funcnn.core import (
         ArgumentError,
         ArgumentTypeError,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     )
     from funcnn.data import load_params, save_params
     from funcnn.loop import fit, initial_state, make_update
-    from funcnn.checkpoints import CheckpointWarning
     from funcnn.runs import (
         Predictor,
         RisingLossWarning,

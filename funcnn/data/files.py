@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from funcnn.core import ArgumentError, ArgumentTypeError
-
 from funcnn import signals
 from funcnn.core import ArgumentError, ArgumentTypeError
+
+__all__ = ["is_path", "opened", "require_file", "require_place", "write_whole"]
 
 
 def is_path(value: Any) -> bool:

@@ -1,7 +1,16 @@
 """Python around the loop: the plan, the run, what looks at it, and what it gives back."""
 
+from funcnn.runs.predictor import Predictor, load_model
 from funcnn.runs.result import TrainResult
 from funcnn.runs.sweeps import SweepResult, sweep
 from funcnn.runs.training import RisingLossWarning, train
 
-__all__ = ["RisingLossWarning", "SweepResult", "TrainResult", "sweep", "train"]
+__all__ = [
+    "Predictor",
+    "RisingLossWarning",
+    "SweepResult",
+    "TrainResult",
+    "load_model",
+    "sweep",
+    "train",
+]

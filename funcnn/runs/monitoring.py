@@ -43,6 +43,22 @@ class Monitoring(NamedTuple):
         return [observer for observer in self if observer is not None]
 
     @property
+    def remembering(self) -> dict[str, Any]:
+        """Those whose memory belongs to a checkpoint, by name."""
+        known = {"evaluations": self.evaluations, "early_stopping": self.early_stopping}
+        return {name: one for name, one in known.items() if one is not None}
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What the end of the run depends on, in JSON's words."""
+        if self.evaluations is None:
+            return {}
+        words: dict[str, Any] = {"every": self.evaluations.every}
+        if self.early_stopping is not None:
+            words["patience"] = self.early_stopping.patience._asdict()
+        return words
+
+    @property
     def history(self) -> History | None:
         """What was recorded; None where nothing was asked for."""
         return None if self.evaluations is None else History(self.evaluations.rows)
@@ -90,7 +106,9 @@ def monitoring_of(
     records = Evaluations(evaluation.every, plan.steps, plan.per_epoch, scores)
     return Monitoring(
         records,
-        None if stopping is None else EarlyStopping(records, stopping),
+        None
+        if stopping is None
+        else EarlyStopping(records, stopping, jax.tree.structure(plan.shapes.state.params)),
         Callbacks(functions, records, plan.steps) if functions else None,
     )
 

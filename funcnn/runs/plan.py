@@ -79,6 +79,8 @@ class Plan(NamedTuple):
         recipe: the model's name and options; None for a model of one's own.
         params: where to start; None to draw the model's initial values.
         state: the state to go on from; None to start anew.
+        done: how many steps of this run the state has made already: of a run that goes on
+            from a checkpoint.
         named: the optimizer's numbers that the call gives: they replace those of ``state``.
         data: the samples to train on, arrays of the run's own, or in a file.
         validation: the samples to validate on; None where there are none.
@@ -108,6 +110,7 @@ class Plan(NamedTuple):
     per_epoch: int
     dtype: str
     seed: int
+    done: int = 0
 
     @property
     def resident(self) -> Samples:
@@ -118,8 +121,8 @@ class Plan(NamedTuple):
 
     @property
     def first(self) -> int:
-        """The number of the first step: 0, but for a run that goes on from a state."""
-        return 0 if self.state is None else int(self.state.step)
+        """The number of the run's first step: 0, but for a run that goes on from a state."""
+        return 0 if self.state is None else int(self.state.step) - self.done
 
     @property
     def numbers(self) -> dict[str, Any]:

@@ -38,7 +38,8 @@ class TrainResult(Predictor):
         losses: the loss before each update, (steps,), in the run's dtype.
         history: what was recorded, as columns: the loss, and the scores by their names.
         best: where the run was asked to look for the best params: after how many steps they
-            came, their score, and the state then; otherwise None.
+            came, their score, and the params; otherwise None.
+        resumed_from: the step of the checkpoint that the run went on from; 0 where it began.
         stopped_early: whether patience or a callback ended the run before its last step.
         dtype: ``"float32"`` or ``"float64"``.
         form: ``"direct"`` or ``"gram"``: how the arithmetic was arranged.
@@ -52,6 +53,7 @@ class TrainResult(Predictor):
     losses: Float[np.ndarray, " steps"]
     history: History
     best: Best | None
+    resumed_from: int
     stopped_early: bool
     dtype: str
     form: str
@@ -68,16 +70,17 @@ class TrainResult(Predictor):
         best: Best | None = None,
     ) -> TrainResult:
         """The result of a plan's run."""
-        state = outcome.state if best is None else best.state
+        params = outcome.state.params if best is None else best.params
         return cls(
             model=plan.model,
-            params=jax.tree.map(np.array, state.params),
+            params=jax.tree.map(np.array, params),
             preparation=plan.preparation,
             recipe=plan.recipe,
             state=outcome.state,
             losses=losses,
             history=of_losses(losses, plan.per_epoch) if history is None else history,
             best=best,
+            resumed_from=plan.done,
             stopped_early=outcome.steps < plan.steps,
             dtype=plan.dtype,
             form=plan.form.name,
@@ -88,7 +91,8 @@ class TrainResult(Predictor):
     @property
     def microseconds_per_step(self) -> float:
         """The mean time of a step, in microseconds; NaN where no step was made."""
-        return self.run_seconds / len(self.losses) * 1e6 if len(self.losses) else float("nan")
+        made = len(self.losses) - self.resumed_from
+        return self.run_seconds / made * 1e6 if made else float("nan")
 
     @property
     def formula(self) -> str | None:

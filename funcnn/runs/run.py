@@ -80,15 +80,15 @@ def run(
         advance = Advance(plan, made, capacity)
         kept = made.enter(starting_state(plan, made, members), plan.resident)
         sizes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((kept.state, plan.data)))
-        if sizes not in made.paces:
-            _wait_for(advance(kept, 0, 0))  # It compiles now.
+        if sizes not in made.paces and plan.done < plan.steps:
+            _wait_for(advance(kept, plan.done, 0))  # It compiles now.
         _wait_for(kept)
         pace = ClockPace(made.paces, sizes) if pace is None else pace
         compiled = time.perf_counter()
 
         count = 1 if members is None else len(members)
-        divergence = Divergence(advance, made.leave, kept, count, members is not None)
-        done, stop, left = 0, False, None
+        divergence = Divergence(advance, made.leave, kept, count, members is not None, plan.done)
+        done, stop, left = plan.done, False, None
         while done < plan.steps and not stop:
             length = _length(pace, observers, done, min(capacity, plan.steps - done))
             after, losses = _segment(advance, kept, done, length, pace)
@@ -96,7 +96,7 @@ def run(
             kept, losses = divergence.check(done, kept, after, losses.reshape(count, length), left)
             if kept is not after:
                 left = None  # A member was put back to its last finite state.
-            segment = Segment(done, losses, functools.partial(made.leave, kept))
+            segment = Segment(done, losses, functools.cache(functools.partial(made.leave, kept)))
             done += length
             stop = NEVER not in divergence.steps
             for observer in observers:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,9 +23,11 @@ from funcnn.core import (
 from funcnn.data.columns import Categories
 from funcnn.experiments import Experiment
 from funcnn.optimizers import Schedule
+from funcnn.runs.checkpointing import keeping_of, resumed
 from funcnn.runs.divergence import NEVER
 from funcnn.runs.monitoring import Monitoring, monitoring_of
 from funcnn.runs.observers import Bar, Callback, Interrupts, Log, Losses
+from funcnn.runs.observers.checkpoints import Checkpoints
 from funcnn.runs.observers.log import logged_steps
 from funcnn.runs.plan import Plan, accepted_by, make_plan
 from funcnn.runs.result import TrainResult
@@ -74,6 +78,11 @@ def train(
     patience: int | None = None,
     min_delta: float | None = None,
     callbacks: Sequence[Callback] | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | str | None = None,
+    keep: int | None = None,
+    resume: bool | str | None = None,
+    other_data: bool | None = None,
     dtype: Any = None,
     seed: int | None = None,
     log_every: int | range | None = None,
@@ -179,6 +188,14 @@ def train(
         min_delta: by how much a score must be better to count; 0 without it.
         callbacks: functions, each called at every record with a
             ``funcnn.callbacks.Event``; one that returns True stops the run.
+        checkpoints: a folder to save the run in while it goes on: a run that goes on from there
+            gives the bits of one that never stopped. Needs the extra ``checkpoint``.
+        checkpoint_every: the steps between two, or the time as ``"30s"``, ``"5min"`` or
+            ``"1h"``; a minute without it. The last state is saved in any case.
+        keep: how many of them stay, the newest; 3 without it.
+        resume: True goes on from the newest sound one, ``"auto"`` begins where there is none;
+            without it the folder must hold none.
+        other_data: True goes on where the data are others than those of the checkpoint.
         dtype: ``"float32"`` or ``"float64"``, for this run alone; the state's or the
             experiment's without it, otherwise ``"float32"``.
         seed: what initial values, batches and a model's own draws follow from;
@@ -257,10 +274,30 @@ def train(
         min_delta=min_delta,
         callbacks=callbacks,
     )
-    logged, recorded = logged_steps(log_every, plan.steps), Losses()
-    with Interrupts() as interrupts, Bar(plan.steps, progress) as bar:
+    recorded = Losses()
+    keeping = keeping_of(
+        plan,
+        monitoring.words,
+        checkpoints=checkpoints,
+        checkpoint_every=checkpoint_every,
+        keep=keep,
+        resume=resume,
+        other_data=other_data,
+    )
+    remembering = {"losses": recorded} | monitoring.remembering
+    logged = logged_steps(log_every, plan.steps)
+    with contextlib.ExitStack() as stack:
+        saving = []
+        if keeping is not None:
+            folder = stack.enter_context(keeping.folder)
+            plan = resumed(plan, keeping, remembering)
+            saving = [Checkpoints(folder, keeping.every, remembering)]
+        interrupts = stack.enter_context(Interrupts())
+        bar = stack.enter_context(Bar(plan.steps, progress, plan.done))
         watching = [recorded, *monitoring.observers, Log(logged, bar.write), bar, interrupts]
-        outcome = run(plan, observers=watching)
+        outcome = run(plan, observers=[*watching, *saving])
+        if saving and outcome.diverged == NEVER:
+            saving[0].save(outcome.steps, outcome.state)
     return _result(plan, outcome, recorded, monitoring, interrupts)
 
 

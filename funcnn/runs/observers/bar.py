@@ -22,14 +22,17 @@ class Bar(Observer):
     Args:
         steps: how many steps there will be, of all groups.
         progress: whether to draw it; None where stderr is a terminal.
+        done: how many were made before.
     """
 
-    def __init__(self, steps: int, progress: bool | None) -> None:
+    def __init__(self, steps: int, progress: bool | None, done: int = 0) -> None:
         self._bar: Any = None
         if (_is_terminal(sys.stderr) if progress is None else progress) and sys.stderr is not None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=steps, unit="step", delay=DELAY, leave=False, file=sys.stderr)
+            self._bar = tqdm(
+                total=steps, initial=done, unit="step", delay=DELAY, leave=False, file=sys.stderr
+            )
 
     def see(self, segment: Segment) -> bool:
         """Move on; never stop."""

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
-from funcnn.core import Params, TrainState
+from funcnn.core import Params
 from funcnn.runs.observers.observer import Observer, Segment
 
 __all__ = ["Best", "EarlyStopping", "Evaluations", "Patience"]
@@ -24,27 +25,28 @@ class Evaluations(Observer):
         scores: gives the scores for the params by name.
 
     Attributes:
+        every: how many steps.
         rows: what was recorded, a dict for each time.
     """
 
     def __init__(
         self, every: int, steps: int, per_epoch: int, scores: Callable[[Params], dict[str, float]]
     ) -> None:
-        self._every, self._steps, self._per_epoch = every, steps, per_epoch
+        self.every, self._steps, self._per_epoch = every, steps, per_epoch
         self._scores = scores
         self._sum, self._count = 0.0, 0
         self.rows: list[dict[str, Any]] = []
 
     def next_step(self, step: int) -> int:
         """The next multiple of ``every``."""
-        return step + self._every - step % self._every
+        return step + self.every - step % self.every
 
     def see(self, segment: Segment) -> bool:
         """Record, where it is time; never stop."""
         losses = segment.losses[0]
         self._sum += float(losses.sum(dtype=np.float64))
         self._count += len(losses)
-        if segment.end % self._every and segment.end != self._steps:
+        if segment.end % self.every and segment.end != self._steps:
             return False
         scores = self._scores(segment.view().params)
         row = {"step": segment.end, "epoch": segment.end / self._per_epoch}
@@ -87,26 +89,32 @@ class Best(NamedTuple):
     Attributes:
         step: after how many steps it was taken.
         value: its score.
-        state: the state then.
+        params: the params then, JAX arrays.
     """
 
     step: int
     value: float
-    state: TrainState
+    params: Params
 
 
 class EarlyStopping(Observer):
-    """Keeps the best state of a run, and stops the run where no better one comes.
+    """Keeps the best params of a run, and stops the run where no better one comes.
 
     It stands after the :class:`Evaluations` that it looks at.
 
+    Args:
+        evaluations: what records the scores.
+        patience: which score to look at, and when to stop.
+        tree: the structure of the params.
+
     Attributes:
+        patience: which score it looks at, and when it stops.
         best: the best record so far; None before the first.
         stopped: whether it has stopped the run.
     """
 
-    def __init__(self, evaluations: Evaluations, patience: Patience) -> None:
-        self._evaluations, self._patience = evaluations, patience
+    def __init__(self, evaluations: Evaluations, patience: Patience, tree: Any) -> None:
+        self._evaluations, self.patience, self._tree = evaluations, patience, tree
         self._since = 0
         self.best: Best | None = None
         self.stopped = False
@@ -116,12 +124,12 @@ class EarlyStopping(Observer):
         row = self._evaluations.newest(segment.end)
         if row is None:
             return False
-        value = row[self._patience.monitor]
+        value = row[self.patience.monitor]
         if self._is_better(value):
-            self.best, self._since = Best(segment.end, value, segment.view()), 0
+            self.best, self._since = Best(segment.end, value, segment.view().params), 0
         else:
             self._since += 1
-        patience = self._patience.patience
+        patience = self.patience.patience
         self.stopped = patience is not None and self._since >= patience
         return self.stopped
 
@@ -131,16 +139,22 @@ class EarlyStopping(Observer):
         if self.best is None:
             return True
         gain = self.best.value - value
-        if self._patience.higher_is_better:
+        if self.patience.higher_is_better:
             gain = -gain
-        return gain > self._patience.min_delta
+        return gain > self.patience.min_delta
 
     def memory(self) -> dict[str, Any]:
         """What must be known to go on."""
-        best = None if self.best is None else self.best._asdict()
+        best = None
+        if self.best is not None:
+            best = self.best._asdict() | {"params": jax.tree.leaves(self.best.params)}
         return {"best": best, "since": self._since}
 
     def recall(self, memory: Mapping[str, Any]) -> None:
         """Go on from what was remembered."""
-        self.best = None if memory["best"] is None else Best(**memory["best"])
+        best = memory["best"]
+        if best is not None:
+            params = jax.tree.unflatten(self._tree, best["params"])
+            best = Best(best["step"], best["value"], params)
+        self.best = best
         self._since = memory["since"]

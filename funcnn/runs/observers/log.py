@@ -45,6 +45,8 @@ class Log(Observer):
         lines = []
         while self._steps and self._steps[0] < segment.end:
             step, self._steps = self._steps[0], self._steps[1:]
+            if step < segment.first:  # It was printed before the run's checkpoint.
+                continue
             loss = segment.losses[0, step - segment.first]
             if np.isfinite(loss):
                 lines.append(f"{step:>10}  {float(loss)}")

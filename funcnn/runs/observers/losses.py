@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -41,6 +44,16 @@ class Losses(Observer):
         )
         self._last, self._steps = segment.losses[:, -1:], segment.end
         return False
+
+    def memory(self) -> dict[str, Any]:
+        """What must be known to go on."""
+        kept = np.concatenate(self._kept, axis=1) if self._kept else None
+        return {"kept": kept, "last": self._last, "steps": self._steps}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on from what was remembered."""
+        self._kept = [] if memory["kept"] is None else [memory["kept"]]
+        self._last, self._steps = memory["last"], memory["steps"]
 
     def losses(self, steps: int | None = None) -> Float[np.ndarray, "members kept"]:
         """The kept losses; NaN for steps up to ``steps`` that were not made."""

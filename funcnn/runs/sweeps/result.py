@@ -121,6 +121,7 @@ class SweepResult:
             losses=losses,
             history=self._history(member, kept),
             best=None,
+            resumed_from=0,
             stopped_early=False,
             dtype=self.dtype,
             form=self.form,

@@ -1,0 +1,222 @@
+"""Where a run's checkpoints stand, whose they are, and how a run goes on from one."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import funcnn
+from funcnn.checkpoints import INFORMATIVE, CheckpointFolder
+from funcnn.core import ArgumentError, ArgumentTypeError, TrainState, checks
+from funcnn.core.precision import numerics
+from funcnn.data.mapped import Mapped
+from funcnn.losses import without_options
+from funcnn.optimizers.optimizer import Recipe
+from funcnn.runs.observers.checkpoints import Every, Remembering
+from funcnn.runs.plan import Plan
+from funcnn.runs.shapes import structs
+
+__all__ = ["Keeping", "keeping_of", "resumed"]
+
+EVERY = "60s"
+"""How often to save where nobody says."""
+
+
+class Keeping(NamedTuple):
+    """How a run keeps checkpoints.
+
+    Attributes:
+        folder: where.
+        every: how often.
+        resume: ``True`` to go on from the newest, ``False`` to begin in a folder without any,
+            ``"auto"`` for whichever it is.
+    """
+
+    folder: CheckpointFolder
+    every: Every
+    resume: bool | str
+
+
+def keeping_of(
+    plan: Plan,
+    monitored: Mapping[str, Any],
+    *,
+    checkpoints: Any = None,
+    checkpoint_every: Any = None,
+    keep: Any = None,
+    resume: Any = None,
+    other_data: Any = None,
+) -> Keeping | None:
+    """How the arguments of ``train`` ask for checkpoints; None where they do not.
+
+    Args:
+        plan: the run.
+        monitored: what the end of the run depends on beside the plan, in JSON's words.
+        checkpoints: the folder.
+        checkpoint_every: the steps between two, or the seconds as ``"30s"``.
+        keep: how many stay.
+        resume: True, False or ``"auto"``.
+        other_data: whether the run may go on with other data.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for arguments that cannot be used.
+    """
+    if checkpoints is None:
+        others = {
+            "checkpoint_every": checkpoint_every,
+            "keep": keep,
+            "resume": resume,
+            "other_data": other_data,
+        }
+        for name, value in others.items():
+            if value is not None:
+                raise ArgumentError(f"{name} is for checkpoints=, the folder, which is not given")
+        return None
+    if resume is not None and not isinstance(resume, (bool, np.bool_)) and resume != "auto":
+        raise ArgumentTypeError(f"resume={resume!r} must be True, False or 'auto'")
+    others = other_data is not None and checks.flag("other_data", other_data)
+    informative = INFORMATIVE | {"data"} if others else INFORMATIVE
+    manifest = _manifest(plan) | {"monitored": dict(monitored)}
+    folder = CheckpointFolder(checkpoints, 3 if keep is None else keep, manifest, informative)
+    every = _every(EVERY if checkpoint_every is None else checkpoint_every)
+    return Keeping(folder, every, False if resume is None else resume)
+
+
+def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]) -> Plan:
+    """The plan, going on from the newest checkpoint where it is to; observers recall theirs.
+
+    To be called while the folder is open.
+
+    Raises:
+        ArgumentError: where there is none and one is needed, where there is one and none was
+            expected, or where it is another run's.
+    """
+    folder = keeping.folder
+    if keeping.resume is False or keeping.resume is np.False_:
+        if folder.steps():
+            raise ArgumentError(
+                f"checkpoints={str(folder.folder)!r} holds those of an earlier run, to step "
+                f"{folder.steps()[-1]}: resume=True goes on with it; or give another folder"
+            )
+        return plan
+    with numerics(plan.dtype):
+        newest = folder.newest(_like(plan))
+        if newest is None:
+            if keeping.resume == "auto":
+                return plan
+            raise ArgumentError(
+                f"checkpoints={str(folder.folder)!r} holds none to go on from: resume='auto' "
+                f"begins where there is none"
+            )
+        if newest.step > plan.steps:
+            raise ArgumentError(
+                f"steps={plan.steps}, and the checkpoint is of step {newest.step} already"
+            )
+        # Copies: JAX may read a NumPy array later.
+        state = jax.tree.map(
+            lambda leaf: leaf if isinstance(leaf, jax.Array) else jnp.array(leaf), newest.state
+        )
+    for name, observer in remembering.items():
+        observer.recall(newest.memory[name])
+    return plan._replace(params=None, state=state, done=newest.step, named=frozenset())
+
+
+def _like(plan: Plan) -> TrainState:
+    """The shapes of a state of the run, with what the loop keeps."""
+    problem, form = plan.problem, plan.form
+    return jax.eval_shape(
+        lambda state, data: form.begin(problem, state, data),
+        plan.shapes.state,
+        structs(plan.resident),
+    )
+
+
+def _every(asked: Any) -> Every:
+    if not isinstance(asked, str):
+        return Every(steps=checks.integer("checkpoint_every", asked, at_least=1))
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?)\s*(s|min|h)\s*", asked)
+    if found is None:
+        raise ArgumentError(
+            f"checkpoint_every={asked!r} must be a number of steps, or a time such as '30s', "
+            f"'5min' or '1h'"
+        )
+    number, unit = found.groups()
+    return Every(seconds=float(number) * {"s": 1, "min": 60, "h": 3600}[unit])
+
+
+def _manifest(plan: Plan) -> dict[str, Any]:
+    """What the run is, in JSON's words: a checkpoint of another one is refused."""
+    problem = plan.problem
+    loss = problem.loss
+    return {
+        "versions": {"funcnn": funcnn.__version__, "jax": jax.__version__},
+        "model": plan.recipe or _named(problem.model.apply),
+        "loss": [_named(without_options(loss)), _words(getattr(loss, "keywords", {}))],
+        "optimizer": _optimizer(problem.optimizer),
+        "numbers": {name: _words(number) for name, number in plan.numbers.items()},
+        "gradient": problem.gradient,
+        "form": plan.form.name,
+        "batches": _words(problem.batches),
+        "clip": _words(problem.clip),
+        "rows": _digest(plan.rows),
+        "dtype": plan.dtype,
+        "seed": plan.seed,
+        "steps": plan.steps,
+        "start": _digest(plan.params if plan.state is None else plan.state.params),
+        "data": {
+            name: None
+            if samples is None
+            else {
+                "shapes": [list(array.shape) for array in jax.tree.leaves(samples)],
+                "digest": _digest(samples),
+            }
+            for name, samples in (("training", plan.data), ("validation", plan.validation))
+        },
+    }
+
+
+def _optimizer(optimizer: Any) -> Any:
+    if not isinstance(optimizer, Recipe):
+        return _named(optimizer.update)
+    return {
+        "name": _named(optimizer.factory),
+        "settings": _words(dict(optimizer.settings)),
+        "schedules": {name: _named(schedule) for name, schedule in optimizer.schedules},
+    }
+
+
+def _named(function: Any) -> str:
+    function = getattr(function, "func", function)
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{getattr(function, '__module__', '')}.{name}"
+
+
+def _words(value: Any) -> Any:
+    """A value in JSON's words."""
+    if isinstance(value, Mapping):
+        return {str(name): _words(one) for name, one in value.items()}
+    if hasattr(value, "_asdict"):
+        return _words(value._asdict())
+    if isinstance(value, (list, tuple)):
+        return [_words(one) for one in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return np.asarray(value).tolist() if np.ndim(value) == 0 else repr(value)
+
+
+def _digest(tree: Any) -> str | None:
+    """The SHA-256 of all arrays of a tree; of those in a file a part at a time."""
+    if tree is None:
+        return None
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        digest.update(f"{leaf.dtype}{leaf.shape}".encode() if hasattr(leaf, "dtype") else b"")
+        for part in leaf.chunks() if isinstance(leaf, Mapped) else [leaf]:
+            digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()
