@@ -28,10 +28,11 @@ class Programs(NamedTuple):
     """What a run calls: for one state, or for many side by side.
 
     Attributes:
-        start: ``start(params, numbers, words, data) -> state`` before the first step, from
+        start: ``start(params, numbers, words, data) -> kept`` before the first step, from
             the optimizer's numbers and the words of the run's key.
-        begin: ``begin(state, data) -> state``: the same of a state that goes on.
-        enter: ``enter(state, data) -> kept``.
+        begin: ``begin(state, data) -> state``, of a state that goes on without what a loop
+            of this form has kept.
+        enter: ``enter(state, data) -> kept``, of a state that goes on.
         segment: ``segment(kept, first, steps, feed) -> (state, losses)``: some steps from
             the one of that number, one program for every number of them up to ``capacity``.
         leave: ``leave(kept) -> state``.
@@ -39,7 +40,7 @@ class Programs(NamedTuple):
         paces: the seconds that a step was last seen to take, by the sizes of the run.
     """
 
-    start: Callable[[Params, dict[str, Any], Any, Samples], TrainState]
+    start: Callable[[Params, dict[str, Any], Any, Samples], Kept]
     begin: Callable[[TrainState, Samples], TrainState]
     enter: Callable[[TrainState, Samples], Kept]
     segment: Callable[[Kept, Any, Any, Feed | None], tuple[TrainState, Float[Array, "..."]]]
@@ -63,14 +64,16 @@ def programs(
 
     def start(
         params: Params, numbers: dict[str, Any], words: UInt32[AnyArray, "2"], data: Samples
-    ) -> TrainState:
+    ) -> Kept:
         optimizer = problem().optimizer
         init = (
             functools.partial(optimizer.init, numbers=numbers)
             if isinstance(optimizer, Recipe)
             else optimizer.init
         )
-        return begin(first_state(params, init, key_of(words)), data)
+        state = begin(first_state(params, init, key_of(words)), data)
+        # Behind the barrier ``enter`` computes what it computes of a state that goes on.
+        return enter(jax.lax.optimization_barrier(state), data)
 
     def begin(state: TrainState, data: Samples) -> TrainState:
         return form_.begin(problem(), state, data)
@@ -90,7 +93,7 @@ def programs(
     if many():
         kept = Kept._make((0, 0, None))
         compiled = (
-            jax.vmap(start, in_axes=(0, 0, 0, None)),
+            jax.vmap(start, in_axes=(0, 0, 0, None), out_axes=kept),
             jax.vmap(begin, in_axes=(0, None)),
             jax.vmap(enter, in_axes=(0, None), out_axes=kept),
             jax.vmap(segment, in_axes=(kept, None, None, None)),

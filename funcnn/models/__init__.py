@@ -86,20 +86,20 @@ def make(name: str, **arguments: Any) -> Model:
     return _make(name, tuple(sorted(options.items())), **dict(sorted(sizes.items())))
 
 
-def sizes_of(name: str) -> list[str]:
+def sizes_of(name: str) -> tuple[str, ...]:
     """The names of the sizes that a model takes.
 
     >>> sizes_of("polynomial")
-    ['degree']
+    ('degree',)
     """
     return _keyword_only(MODELS[name].init)
 
 
-def options_of(name: str) -> list[str]:
+def options_of(name: str) -> tuple[str, ...]:
     """The names of the options that a model takes: what it does beside its sizes.
 
     >>> options_of("mlp_linear"), options_of("mlp")
-    (['activation', 'dropout'], [])
+    (('activation', 'dropout'), ())
     """
     return _keyword_only(MODELS[name].apply)
 
@@ -115,9 +115,10 @@ def extra_terms(seed: int, steps: int) -> Int[np.ndarray, " steps"]:
     return np.asarray(jax.vmap(lambda t: dynamic.draw_terms(step_key(key, t)))(step))
 
 
-def _keyword_only(function: Callable[..., Any]) -> list[str]:
+@functools.cache
+def _keyword_only(function: Callable[..., Any]) -> tuple[str, ...]:
     parameters = inspect.signature(function).parameters.values()
-    return [parameter.name for parameter in parameters if parameter.kind == parameter.KEYWORD_ONLY]
+    return tuple(one.name for one in parameters if one.kind == one.KEYWORD_ONLY)
 
 
 @functools.cache

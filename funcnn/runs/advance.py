@@ -35,8 +35,9 @@ class Advance:
     def __init__(self, plan: Plan, made: Programs, capacity: int) -> None:
         self.capacity = capacity
         self._plan, self._made = plan, made
-        first = jnp.asarray(plan.first, jnp.int32)
-        self._feed = None if plan.rows is None else Feed(first, rows=jnp.asarray(plan.rows))
+        self._feed = None
+        if plan.rows is not None:
+            self._feed = Feed(np.int32(plan.first), rows=jnp.asarray(plan.rows))
 
     def __call__(
         self, kept: Kept, done: int, length: int

@@ -25,7 +25,7 @@ from funcnn.runs.divergence import NEVER, Divergence
 from funcnn.runs.observers import Observer, Segment
 from funcnn.runs.pace import ClockPace, Pace
 from funcnn.runs.plan import Plan
-from funcnn.runs.start import starting_state
+from funcnn.runs.start import begun
 
 __all__ = ["Outcome", "run"]
 
@@ -78,7 +78,7 @@ def run(
         capacity = most_steps(plan, capacity)
         made = programs(plan.problem, plan.form, capacity, members is not None)
         advance = Advance(plan, made, capacity)
-        kept = made.enter(starting_state(plan, made, members), plan.resident)
+        kept = begun(plan, made, members)
         sizes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((kept.state, plan.data)))
         if sizes not in made.paces and plan.done < plan.steps:
             _wait_for(advance(kept, plan.done, 0))  # It compiles now.

@@ -26,8 +26,9 @@ from funcnn.core.precision import numerics
 from funcnn.data.arrays import to_numpy
 from funcnn.loop.batches import Drawn
 from funcnn.loop.fit import first_state
-from funcnn.loop.forms import Form
+from funcnn.loop.forms import Form, Kept
 from funcnn.loop.problem import Problem
+from funcnn.loop.step import step_of
 from funcnn.loop.update import Update
 from funcnn.optimizers.optimizer import Recipe
 
@@ -104,8 +105,9 @@ def memory_of(
 ) -> int:
     """About how many bytes a run needs beside its data: an upper bound, found from shapes alone.
 
-    That is all that the equations of an update make, and four states: those before
-    and after each of the last two segments.
+    That is all that the equations of a step make, what the form has made of the start, and four
+    states: those before and after each of the last two segments. What the form has made of the
+    data is not counted: all members of a sweep share it.
     """
     leaves, tree = jax.tree.flatten(shapes.state)
     return _memory(problem, form, tree, tuple(leaves), data, dtype)
@@ -216,10 +218,20 @@ def _memory(
     data: Callable[[], Samples],
     dtype: Callable[[], str],
 ) -> int:
-    state = jax.tree.unflatten(tree(), leaves())
+    state, form_ = jax.tree.unflatten(tree(), leaves()), form()
+    update = _update(problem(), form_)
+
+    def enter(state: TrainState, data: Samples) -> Kept:
+        return form_.enter(update.problem, form_.begin(update.problem, state, data), data)
+
+    def step(kept: Kept) -> Any:
+        return step_of(update.problem, form_, kept, 0)
+
     with numerics(dtype()):
-        program = jax.make_jaxpr(_update(problem(), form()))(state, data())
-    return _bytes_made(program.jaxpr) + 4 * sum(map(_bytes, jax.tree.leaves(state)))
+        kept = jax.eval_shape(enter, state, data())
+        program = jax.make_jaxpr(step)(kept)
+    own = 4 * sum(map(_bytes, jax.tree.leaves(kept.state)))
+    return _bytes_made(program.jaxpr) + own + sum(map(_bytes, jax.tree.leaves(kept.start)))
 
 
 def _update(problem: Problem, form: Form) -> Update:

@@ -12,18 +12,17 @@ from jaxtyping import UInt32
 
 from funcnn.core import ArgumentTypeError, Params, Samples, TrainState
 from funcnn.core.keys import initial_words, run_words
+from funcnn.loop.forms import Kept
 from funcnn.loop.programs import FEW, Programs, drawing
 from funcnn.optimizers.optimizer import NumbersState
 from funcnn.runs.plan import TRACED, Plan
 from funcnn.runs.shapes import structs
 
-__all__ = ["initial_params", "starting_state", "words_of"]
+__all__ = ["begun", "initial_params", "words_of"]
 
 
-def starting_state(
-    plan: Plan, made: Programs, members: Sequence[Mapping[str, Any]] | None = None
-) -> TrainState:
-    """The state before the first step.
+def begun(plan: Plan, made: Programs, members: Sequence[Mapping[str, Any]] | None = None) -> Kept:
+    """What the loop holds before the first step.
 
     Args:
         plan: says where to start.
@@ -84,23 +83,30 @@ def _in(dtype: str, numbers: Any) -> Any:
     return jax.tree.map(lambda number: np.asarray(number, dtype), numbers)
 
 
-def _gone_on(plan: Plan, made: Programs, state: TrainState) -> TrainState:
-    """A state that goes on, with the numbers that the call gives in place of its own."""
+def _gone_on(plan: Plan, made: Programs, state: TrainState) -> Kept:
+    """What the loop holds of a state that goes on, with the numbers that the call gives in place of its own."""
     if isinstance(state.optimizer_state, NumbersState):
         named = {name: plan.numbers[name] for name in plan.named if name in plan.numbers}
         numbers = state.optimizer_state.numbers | _in(plan.dtype, named)
         state = state._replace(optimizer_state=state.optimizer_state._replace(numbers=numbers))
-    return state if _is_kept(made, state, plan.resident) else made.begin(state, plan.resident)
+    data = plan.resident
+    kept = made.enter(state, data) if _may_be_kept(made, state, data) else None
+    if kept is None or not _is_left(made, kept, state):
+        kept = made.enter(made.begin(state, data), data)
+    return kept
 
 
-def _is_kept(made: Programs, state: TrainState, data: Samples) -> bool:
-    """Whether what a state has kept is of this form, and gives what else the state holds."""
+def _may_be_kept(made: Programs, state: TrainState, data: Samples) -> bool:
+    """Whether what a state has kept is of this form and these data."""
     kept = jax.eval_shape(made.begin, state._replace(kept=None), data).kept
-    if kept is None or state.kept is None:
-        return False
-    if structs(kept) != structs(state.kept):
-        return False
-    left = made.leave(made.enter(state, data))
+    return structs(kept) == structs(state.kept)
+
+
+def _is_left(made: Programs, kept: Kept, state: TrainState) -> bool:
+    """Whether what a state has kept gives what else it holds."""
+    if state.kept is None:
+        return True
+    left = made.leave(kept)
     pairs = zip(
         jax.tree.leaves((left.params, left.optimizer_state)),
         jax.tree.leaves((state.params, state.optimizer_state)),
