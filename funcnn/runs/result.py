@@ -40,7 +40,8 @@ class TrainResult(Predictor):
         best: where the run was asked to look for the best params: after how many steps they
             came, their score, and the params; otherwise None.
         resumed_from: the step of the checkpoint that the run went on from; 0 where it began.
-        stopped_early: whether patience or a callback ended the run before its last step.
+        stopped_early: whether the run ended before its last step: by patience, by a callback, or
+            by Ctrl-C.
         dtype: ``"float32"`` or ``"float64"``.
         form: ``"direct"`` or ``"gram"``: how the arithmetic was arranged.
         compile_seconds: what went by before the first step: drawing the initial

@@ -84,7 +84,7 @@ def _in(dtype: str, numbers: Any) -> Any:
 
 
 def _gone_on(plan: Plan, made: Programs, state: TrainState) -> Kept:
-    """What the loop holds of a state that goes on, with the numbers that the call gives in place of its own."""
+    """What the loop holds of a state that goes on, its numbers replaced by those of the call."""
     if isinstance(state.optimizer_state, NumbersState):
         named = {name: plan.numbers[name] for name in plan.named if name in plan.numbers}
         numbers = state.optimizer_state.numbers | _in(plan.dtype, named)
