@@ -29,6 +29,7 @@ WINGS = (
     "loop",
     "experiments",
     "runs",
+    "callbacks",
     "atlas",
     "interop",
     "bench",

@@ -28,7 +28,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-import funcnn
+from funcnn.data import load_params
 
 __all__ = ["main"]
 
@@ -180,7 +180,7 @@ def _is_whole(path: Path) -> bool:
     content = path.read_bytes()
     match path.suffix:
         case ".npz":
-            return bool(funcnn.load_params(path))
+            return bool(load_params(path))
         case ".csv":
             return content.count(b"\n") > 1 and content.endswith(b"\n")
         case ".png":

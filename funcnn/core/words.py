@@ -37,9 +37,6 @@ Loss: TypeAlias = Callable[..., Float[Array, ""]]
 """``loss(prediction, target) -> scalar``; ``loss(prediction, target, sample_weight=weight)``
 where the samples have weights."""
 
-Data: TypeAlias = tuple[AnyArray, AnyArray]
-"""``(x, y)``, a sample a row."""
-
 
 class Model(NamedTuple):
     """A model: two pure functions, and what is known about them.
@@ -91,6 +88,10 @@ class Samples(NamedTuple):
     x: Any
     y: Any
     weight: Any = None
+
+
+Data: TypeAlias = tuple[AnyArray, AnyArray] | tuple[AnyArray, AnyArray, AnyArray | None]
+"""``(x, y)``, a sample a row, or ``(x, y, weight)``; :class:`Samples` are such."""
 
 
 class TrainState(NamedTuple):

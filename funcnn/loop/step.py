@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Samples, TrainState
-from funcnn.loop.batches import Count, Feed
+from funcnn.loop.batches import Count, Drawn, Feed
 from funcnn.loop.forms import Form, Kept
 from funcnn.loop.problem import Problem
 
@@ -35,6 +35,14 @@ def step_of(
     if batches is None:
         return form.step(problem, kept, None)
     samples = len(kept.data.y)
+    if isinstance(batches, Drawn):
+        if not batches.per_epoch(samples):
+            raise ArgumentError(
+                f"batch_size={batches.size} is more than the {samples} samples, and drop_last "
+                f"leaves out all of them"
+            )
+        if batches.size == samples:
+            return form.step(problem, kept, None)
     state = kept.state
     rows = batches.rows(state.key, state.step if feed is None else step, samples, feed)
     few = batches.short(samples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import funcnn
 from funcnn.checkpoints import INFORMATIVE, CheckpointFolder
 from funcnn.core import ArgumentError, ArgumentTypeError, TrainState, checks
 from funcnn.core.precision import numerics
@@ -155,7 +155,7 @@ def _manifest(plan: Plan) -> dict[str, Any]:
     problem = plan.problem
     loss = problem.loss
     return {
-        "versions": {"funcnn": funcnn.__version__, "jax": jax.__version__},
+        "versions": {name: importlib.metadata.version(name) for name in ("funcnn", "jax")},
         "model": plan.recipe or _named(problem.model.apply),
         "loss": [_named(without_options(loss)), _words(getattr(loss, "keywords", {}))],
         "optimizer": _optimizer(problem.optimizer),

@@ -61,7 +61,7 @@ class Evaluation(NamedTuple):
             if metric.traced:
                 found.append(next(values))
             else:
-                pair = (np.asarray(_in_own_unit(one, self.scale)) for one in (prediction, y[:]))
+                pair = (_in_own_unit(np.asarray(one), self.scale) for one in (prediction, y[:]))
                 found.append(float(metric.function(*pair)))
         return dict(zip(self.names, found if self.prefix else found[1:], strict=True))
 
@@ -76,8 +76,8 @@ def _measured(
         prediction: Array, y: Array, weight: Array | None, scale: Scale | None
     ) -> Float[Array, " scores"]:
         value = loss_of(loss(), prediction, y, weight)
-        unscaled = [_in_own_unit(array, scale) for array in (prediction, y)]
         with jax_promotion():
+            unscaled = [_in_own_unit(array, scale) for array in (prediction, y)]
             scores = [jnp.asarray(metric(*unscaled), value.dtype) for metric in metrics()]
         return jnp.stack([value, *scores])
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from funcnn.core import TrainState
+from funcnn.core import Model, Params, TrainState  # noqa: F401 (__init__ is annotated by them)
 from funcnn.core.keys import run_key, step_key
 from funcnn.core.precision import numerics
 from funcnn.data.sources import load
@@ -19,6 +19,7 @@ from funcnn.runs.observers.evaluations import Best
 from funcnn.runs.plan import Plan
 from funcnn.runs.prediction import predictions
 from funcnn.runs.predictor import Predictor
+from funcnn.runs.preparation import Preparation  # noqa: F401 (as above)
 from funcnn.runs.run import Outcome
 
 __all__ = ["TrainResult"]

@@ -9,7 +9,7 @@ import pytest
 
 import funcnn
 from funcnn.core.keys import initial_key, run_key
-from funcnn.loop.batches import draw_batch
+from funcnn.loop.batches import Drawn
 
 
 def words(key):
@@ -38,10 +38,9 @@ def test_seeds_out_of_range(seed):
 def test_an_epoch_takes_no_sample_twice(samples):
     batch_size = max(1, samples // 3)
     batches = samples // batch_size
+    drawn = Drawn(batch_size, drop_last=True)
     steps = jnp.arange(batches, dtype=jnp.int32)
-    draw = jax.jit(
-        jax.vmap(lambda key, step: draw_batch(key, step, samples, batch_size), in_axes=(None, 0))
-    )
+    draw = jax.jit(jax.vmap(lambda key, step: drawn.rows(key, step, samples), in_axes=(None, 0)))
     for epoch in (0, 1, 2, 2**20):
         taken = np.asarray(draw(run_key(epoch), steps + np.int32(epoch * batches))).ravel()
         assert len(set(taken.tolist())) == batches * batch_size
@@ -52,7 +51,7 @@ def test_an_epoch_takes_no_sample_twice(samples):
 def test_each_epoch_has_an_order_of_its_own_and_no_place_is_favoured():
     key, samples = run_key(0), 50
     steps = jnp.arange(2000, dtype=jnp.int32)
-    epochs = np.asarray(jax.vmap(lambda step: draw_batch(key, step, samples, samples))(steps))
+    epochs = np.asarray(jax.vmap(lambda step: Drawn(samples).rows(key, step, samples))(steps))
     assert len({tuple(epoch) for epoch in epochs.tolist()}) == 2000
     # Each sample stands first in about 40 of the 2000 epochs, and is followed by any other.
     first = np.bincount(epochs[:, 0], minlength=samples)
@@ -64,9 +63,9 @@ def test_each_epoch_has_an_order_of_its_own_and_no_place_is_favoured():
 
 def test_batches_do_not_depend_on_x64():
     key = run_key(1)
-    narrow = draw_batch(key, jnp.int32(7), 100, 10)
+    narrow = Drawn(10).rows(key, jnp.int32(7), 100)
     with jax.enable_x64(True):
-        wide = draw_batch(key, jnp.int32(7), 100, 10)
+        wide = Drawn(10).rows(key, jnp.int32(7), 100)
     np.testing.assert_array_equal(narrow, wide)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -28,6 +28,7 @@ class Every(NamedTuple):
     seconds: float | None = None
 
 
+@runtime_checkable
 class Remembering(Protocol):
     """An observer whose memory belongs to a checkpoint."""
 
