@@ -66,7 +66,7 @@ RUNS = [
     *(("mlp", CASES["mlp"], optimizer, None) for optimizer in ("momentum", "sgd-decay")),
     ("mlp_linear", CASES["mlp_linear"], "sgd", None),
     *((name, case, "nesterov-decay", None) for name, case in NETWORKS.items()),
-    # Batches that divide the samples, and that leave some of them out in each epoch.
+    # Batches that divide the samples, and that leave a short one at the end of each epoch.
     ("mlp", CASES["mlp"], "sgd", 4),
     ("mlp", CASES["mlp"], "nesterov-decay", 5),
     ("mlp_linear", CASES["mlp_linear"], "momentum", 1),

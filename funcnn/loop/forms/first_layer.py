@@ -178,7 +178,8 @@ class FirstLayer:
 
             value, (grad_h, grad_rest) = jax.value_and_grad(of_outputs, argnums=(0, 1))(h, rest)
             if rows is not None:
-                grad_h = jnp.zeros_like(sums).at[rows].set(grad_h)
+                # Given batches may take a sample twice.
+                grad_h = jnp.zeros_like(sums).at[rows].add(grad_h)
             grad_layer = {
                 "sums": grad_h,
                 "start": jnp.zeros_like(layer["start"]),
