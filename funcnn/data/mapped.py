@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from funcnn.data.scaling import Scale
+from funcnn.data.scaling import CHUNK
 
-__all__ = ["Mapped", "scale_of_mapped"]
-
-CHUNK = 2**24
-"""Bytes that are read at once where a file is gone through."""
+__all__ = ["Mapped"]
 
 
 class Mapped:
@@ -41,7 +38,8 @@ class Mapped:
 
     def __getitem__(self, index: Any) -> Shaped[np.ndarray, "rows ..."]:
         rows = index if self._rows is None else self._rows[index]
-        return self._prepare(np.array(self._array[rows]))
+        read = self._array[rows] if isinstance(rows, slice) else self._array.take(rows, axis=0)
+        return self._prepare(np.asarray(read))
 
     def take(self, rows: Int[np.ndarray, " rows"]) -> Mapped:
         """Some of the rows alone."""
@@ -52,13 +50,3 @@ class Mapped:
         at_once = max(1, CHUNK // max(1, self[:1].nbytes))
         for first in range(0, len(self), at_once):
             yield self[first : first + at_once]
-
-
-def scale_of_mapped(array: Mapped) -> Scale:
-    """By what to standardize the columns of an array in a file, as ``scale_of`` says."""
-    count = len(array)
-    mean = np.sum([chunk.sum(axis=0, dtype=np.float64) for chunk in array.chunks()], axis=0) / count
-    squares = np.sum([((chunk - mean) ** 2).sum(axis=0) for chunk in array.chunks()], axis=0)
-    largest = np.max([np.abs(chunk).max(axis=0) for chunk in array.chunks()], axis=0)
-    spread = np.sqrt(squares / count)
-    return Scale(mean, np.where(spread > 10 * np.finfo(np.float64).eps * largest, spread, 1.0))

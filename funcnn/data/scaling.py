@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
-__all__ = ["Scale", "scale_of"]
+__all__ = ["CHUNK", "Scale", "scale_of"]
+
+CHUNK = 2**24
+"""Bytes that are looked at at once where an array is gone through."""
 
 
 class Scale(NamedTuple):
@@ -32,15 +36,26 @@ class Scale(NamedTuple):
         return (array * self.spread + self.mean).astype(array.dtype)
 
 
-def scale_of(array: Shaped[np.ndarray, "samples ..."]) -> Scale:
+def scale_of(array: Any) -> Scale:
     """By what to standardize the columns of an array.
 
-    A column whose values differ by no more than their roundings is constant.
+    The array is gone through a part at a time, so that one in a file gives the same bits as one
+    in memory. A column whose values differ by no more than their roundings is constant.
+
+    Args:
+        array: (samples, ...), a NumPy array or what gives one for a slice.
 
     >>> scale_of(np.array([[1.0, 5.0], [3.0, 5.0]]))
     Scale(mean=array([2., 5.]), spread=array([1., 1.]))
     """
-    precise = np.asarray(array, np.float64)
-    mean, spread = precise.mean(axis=0), precise.std(axis=0)
-    rounding = 10 * np.finfo(np.float64).eps * np.abs(precise).max(axis=0)
-    return Scale(mean, np.where(spread > rounding, spread, 1.0))
+    count, at_once = len(array), max(1, CHUNK // max(1, array[:1].nbytes))
+
+    def parts() -> Iterator[Float[np.ndarray, "rows ..."]]:
+        for first in range(0, count, at_once):
+            yield np.asarray(array[first : first + at_once], np.float64)
+
+    mean = np.sum([part.sum(axis=0) for part in parts()], axis=0) / count
+    squares = np.sum([((part - mean) ** 2).sum(axis=0) for part in parts()], axis=0)
+    largest = np.max([np.abs(part).max(axis=0) for part in parts()], axis=0)
+    spread = np.sqrt(squares / count)
+    return Scale(mean, np.where(spread > 10 * np.finfo(np.float64).eps * largest, spread, 1.0))

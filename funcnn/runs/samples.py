@@ -13,6 +13,7 @@ from funcnn.core import ArgumentError, Loss, Samples, checks
 from funcnn.data.arrays import (
     LARGEST_CLASS,
     as_array,
+    as_given,
     is_mapped,
     is_whole,
     prepare_inputs,
@@ -21,7 +22,7 @@ from funcnn.data.arrays import (
 )
 from funcnn.data.columns import Table
 from funcnn.data.labels import encode, is_text
-from funcnn.data.mapped import Mapped, scale_of_mapped
+from funcnn.data.mapped import Mapped
 from funcnn.data.scaling import Scale, scale_of
 from funcnn.data.sources import load
 from funcnn.data.splits import split
@@ -101,17 +102,22 @@ def prepare(
         return prepare_inputs(x if x_scale is None else x_scale.standardized(x), axes, dtype)
 
     def targets(y: np.ndarray) -> np.ndarray:
-        y = prepare_targets(y if y_scale is None else y.astype(np.float64), axes, loss, dtype)
-        return y if y_scale is None else y_scale.standardized(y).astype(dtype)
+        if y_scale is None:
+            return prepare_targets(y, axes, loss, dtype)
+        # In float64 as far as here: a large mean would take the digits of the spread.
+        y = prepare_targets(y.astype(np.float64), axes, loss, "float64")
+        return y_scale.standardized(y).astype(dtype)
 
     x_all, y_all = _ready(table.x, inputs), _ready(y, targets)
     training = _of_rows(Samples(x_all, y_all, weight), rows)
     held_out = None
     if aside is not None:
-        labels, _ = _encoded(aside.y, loss, classes)
+        labels = aside.y if classes is None else _known(aside.y, classes)
         held_out = Samples(_ready(aside.x, inputs), _ready(labels, targets))
     elif rows_aside is not None:
         held_out = _of_rows(Samples(x_all, y_all, weight), rows_aside)
+    for part in (training, held_out):
+        _require_weight(part)
     preparation = Preparation(
         dtype=dtype,
         axes=axes,
@@ -135,26 +141,26 @@ def _weights(
     weight = as_array("sample_weight", sample_weight)
     if weight.shape != (samples,):
         raise ArgumentError(f"sample_weight has shape {weight.shape}; ({samples},) is needed")
-    if weight.dtype == bool or weight.min() < 0 or weight.max() == 0:
-        raise ArgumentError("sample_weight must hold numbers of 0 or more, and one above 0")
+    if weight.dtype == bool or weight.min() < 0:
+        raise ArgumentError("sample_weight must hold numbers of 0 or more")
     if not weighted(loss):
         raise ArgumentError(
             "sample_weight: a loss of your own takes it as an argument of that name, "
             "loss(prediction, target, sample_weight)"
         )
-    return weight.astype(dtype)
+    return as_given("sample_weight", weight.astype(np.float64), dtype)
 
 
-def _encoded(
-    y: np.ndarray, loss: Loss, classes: Shaped[np.ndarray, " classes"] | None = None
-) -> tuple[np.ndarray, Shaped[np.ndarray, " classes"] | None]:
-    """Labels as the numbers of their classes, and the classes; other targets as they are.
+def _require_weight(samples: Samples | None) -> None:
+    """Refuse samples of which none counts: their loss would be 0 whatever is predicted."""
+    if samples is not None and samples.weight is not None and not samples.weight.any():
+        raise ArgumentError(
+            "sample_weight is 0 for all samples to train on, or for all to validate on"
+        )
 
-    Args:
-        y: the targets.
-        loss: says whether they are labels.
-        classes: those of the training, for other samples.
-    """
+
+def _encoded(y: np.ndarray, loss: Loss) -> tuple[np.ndarray, Shaped[np.ndarray, " classes"] | None]:
+    """Labels as the numbers of their classes, and the classes; other targets as they are."""
     own = without_options(loss)
     is_label = y.ndim == 1 or y.shape[1:] == (1,)
     if own not in LINKS or not is_label:
@@ -165,8 +171,6 @@ def _encoded(
             )
         return y, None
     flat = np.asarray(y).reshape(len(y))
-    if classes is not None:
-        return _known(flat, classes), classes
     if not is_text(flat) and flat.dtype != bool:
         numbered = flat.min() >= 0 and flat.max() <= (LARGEST_CLASS if own is cross_entropy else 1)
         if numbered or not is_whole(flat):
@@ -181,15 +185,17 @@ def _encoded(
 
 
 def _known(
-    labels: Shaped[np.ndarray, " samples"], classes: Shaped[np.ndarray, " classes"]
+    y: Shaped[np.ndarray, "samples ..."], classes: Shaped[np.ndarray, " classes"]
 ) -> Int[np.ndarray, " samples"]:
+    """Labels to validate on, as the numbers of the classes that the training knows."""
     number = {label: code for code, label in enumerate(classes.tolist())}
-    unknown = [label for label in labels.tolist() if label not in number]
+    labels = np.asarray(y).reshape(len(y)).tolist()
+    unknown = [label for label in labels if label not in number]
     if unknown:
         raise ArgumentError(
             f"validation holds the label {unknown[0]!r}, which the samples to train on do not"
         )
-    return np.array([number[label] for label in labels.tolist()], np.int32)
+    return np.array([number[label] for label in labels], np.int32)
 
 
 def _like(table: Table, training: Table) -> Table:
@@ -215,7 +221,7 @@ def _scale(name: str, array: np.ndarray, rows: Int[np.ndarray, " rows"] | None) 
     if array.dtype.kind not in "fiub":
         raise ArgumentError(f"standardize: {name} is of {array.dtype}")
     if is_mapped(array):
-        return scale_of_mapped(Mapped(array, np.asarray, rows))
+        return scale_of(Mapped(array, np.asarray, rows))
     return scale_of(array if rows is None else array[rows])
 
 
