@@ -125,7 +125,7 @@ class Divergence:
         """The state before a step, made again from the latest that is held."""
         done, state = max((one for one in self._held if one[0] <= step), key=lambda one: one[0])
         while done < step:
-            length = min(self._advance.capacity, step - done)
+            length = min(self._advance.most(done), step - done)
             state, _ = self._advance(kept._replace(state=state), done, length)
             done += length
         return state

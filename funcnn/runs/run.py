@@ -19,8 +19,7 @@ from jaxtyping import Int
 from funcnn.core import TrainState
 from funcnn.core.precision import numerics
 from funcnn.loop.forms import Kept
-from funcnn.loop.programs import programs
-from funcnn.runs.advance import Advance, most_steps
+from funcnn.runs.advance import Advance
 from funcnn.runs.divergence import NEVER, Divergence
 from funcnn.runs.observers import Observer, Segment
 from funcnn.runs.pace import ClockPace, Pace
@@ -75,9 +74,8 @@ def run(
         capacity = LONGEST_SEGMENT
         if members is not None:
             capacity = min(capacity, max(1, LOSSES // len(members)))
-        capacity = most_steps(plan, capacity)
-        made = programs(plan.problem, plan.form, capacity, members is not None)
-        advance = Advance(plan, made, capacity)
+        advance = Advance(plan, capacity, many=members is not None)
+        made = advance.programs
         kept = begun(plan, made, members)
         sizes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((kept.state, plan.data)))
         if sizes not in made.paces and plan.done < plan.steps:
@@ -90,7 +88,7 @@ def run(
         divergence = Divergence(advance, made.leave, kept, count, members is not None, plan.done)
         done, stop, left = plan.done, False, None
         while done < plan.steps and not stop:
-            length = _length(pace, observers, done, min(capacity, plan.steps - done))
+            length = _length(pace, observers, done, min(advance.most(done), plan.steps - done))
             after, losses = _segment(advance, kept, done, length, pace)
             left = made.leave(after) if done + length == plan.steps else None
             kept, losses = divergence.check(done, kept, after, losses.reshape(count, length), left)
