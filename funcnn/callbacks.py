@@ -15,7 +15,9 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import math
 import os
+import weakref
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +30,8 @@ __all__ = ["Callback", "Csv", "Event", "JsonLines", "TensorBoard"]
 class JsonLines:
     """Writes a JSON object on a line for every event: what ``tail -f`` can follow.
 
+    What is not finite is written as ``null``: JSON has no word for it.
+
     Args:
         file: a path, whose file is written anew at the first event, or an open text file.
     """
@@ -37,7 +41,8 @@ class JsonLines:
 
     def __call__(self, event: Event) -> None:
         """Write the event."""
-        self._file.write(json.dumps(_row(event)) + "\n")
+        row = {name: value if math.isfinite(value) else None for name, value in _row(event).items()}
+        self._file.write(json.dumps(row) + "\n")
 
 
 class Csv:
@@ -76,38 +81,43 @@ class TensorBoard:
             from tensorboardX import SummaryWriter
         except ImportError:
             raise MissingExtraError("tensorboardX", "tensorboard") from None
-        self._open = lambda: SummaryWriter(os.fspath(folder))
+        self._open = lambda: SummaryWriter(os.fspath(folder), flush_secs=1)
         self._writer: Any = None
 
     def __call__(self, event: Event) -> None:
         """Write the event."""
         if self._writer is None:
             self._writer = self._open()
+            # A thread of its own writes, and stops with the process, whatever is left to write.
+            weakref.finalize(self, self._writer.close)
         for name, value in {"loss": event.loss, **event.scores}.items():
             self._writer.add_scalar(name, value, event.step)
-        self._writer.flush()
+        if event.step == event.steps:
+            self._writer.close()
+            self._writer = None
 
 
 class _Lines:
-    """A text file to which lines are added, each on its way to the disk at once."""
+    """A text file to which lines are added, each on its way to the disk at once.
+
+    Args:
+        file: a path, which is opened for every line and stays open for none, or an open file.
+    """
 
     def __init__(self, file: str | os.PathLike[str] | IO[str]) -> None:
-        self._stream: IO[str] | None = None
-        self._path: Path | None = None
-        if isinstance(file, (str, os.PathLike)):
-            self._path = Path(file)
-            if not self._path.parent.is_dir():
-                raise ArgumentError(f"the folder of {self._path} is not there")
-        else:
-            self._stream = file
+        self._file = file
+        self._mode = "w"
+        if isinstance(file, (str, os.PathLike)) and not Path(file).parent.is_dir():
+            raise ArgumentError(f"the folder of {os.fspath(file)} is not there")
 
     def write(self, text: str) -> int:
-        if self._stream is None:
-            assert self._path is not None
-            self._stream = self._path.open("w", encoding="utf-8", newline="")
-        count = self._stream.write(text)
-        self._stream.flush()
-        return count
+        if not isinstance(self._file, (str, os.PathLike)):
+            count = self._file.write(text)
+            self._file.flush()
+            return count
+        with open(self._file, self._mode, encoding="utf-8", newline="") as stream:
+            self._mode = "a"
+            return stream.write(text)
 
 
 def _row(event: Event) -> dict[str, Any]:
