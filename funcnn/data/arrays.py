@@ -20,6 +20,7 @@ __all__ = [
     "is_whole",
     "prepare_inputs",
     "prepare_targets",
+    "require_finite",
     "to_numpy",
     "with_axes",
 ]
@@ -166,16 +167,16 @@ def checked(name: str, array: np.ndarray) -> np.ndarray:
     if array.size == 0:
         raise ArgumentError(f"{name} is empty: its shape is {array.shape}")
     if not is_mapped(array):
-        _require_finite(name, array, "not finite")
+        require_finite(name, array)
     return array
 
 
 def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         cast = array.astype(dtype)
-    if is_mapped(array):  # which nobody has looked through yet
-        _require_finite(name, array, "not finite")
-    _require_finite(name, cast, f"too large for {dtype}")
+    if not np.isfinite(cast).all():
+        require_finite(name, array)
+        require_finite(name, cast, f"too large for {dtype}")
     return cast
 
 
@@ -188,11 +189,14 @@ def _whole(name: str, array: np.ndarray) -> np.ndarray:
     return whole
 
 
-def _require_finite(name: str, array: np.ndarray, problem: str) -> None:
+def require_finite(
+    name: str, array: np.ndarray, problem: str = "not finite", first: int = 0
+) -> None:
+    """Refuse what is not finite, with its row, where the array begins with the row ``first``."""
     finite = np.isfinite(array)
     if not finite.all():
         row, *rest = (int(index) for index in np.argwhere(~finite)[0])
-        place = f"row {row}" + "".join(f", column {column}" for column in rest)
+        place = f"row {first + row}" + "".join(f", column {column}" for column in rest)
         raise ArgumentError(f"{name} is {problem} at {place}")
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from funcnn.data.arrays import is_mapped, require_finite
 from funcnn.data.scaling import CHUNK
 
-__all__ = ["Mapped"]
+__all__ = ["Mapped", "require_finite_file"]
 
 
 class Mapped:
@@ -50,3 +51,16 @@ class Mapped:
         at_once = max(1, CHUNK // max(1, self[:1].nbytes))
         for first in range(0, len(self), at_once):
             yield self[first : first + at_once]
+
+
+def require_finite_file(name: str, array: np.ndarray) -> None:
+    """Look through an array in a file, which nobody has read yet; others are left alone.
+
+    Raises:
+        ArgumentError: for a value that is not finite, with its place.
+    """
+    if is_mapped(array) and array.dtype.kind == "f":
+        first = 0
+        for part in Mapped(array, np.asarray).chunks():
+            require_finite(name, part, first=first)
+            first += len(part)

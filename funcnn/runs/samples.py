@@ -22,7 +22,7 @@ from funcnn.data.arrays import (
 )
 from funcnn.data.columns import Table
 from funcnn.data.labels import encode, is_text
-from funcnn.data.mapped import Mapped
+from funcnn.data.mapped import Mapped, require_finite_file
 from funcnn.data.scaling import Scale, scale_of
 from funcnn.data.sources import load
 from funcnn.data.splits import split
@@ -76,6 +76,8 @@ def prepare(
     Raises:
         ArgumentError, ArgumentTypeError: for data that cannot be trained on as asked.
     """
+    for name, array in (("x", table.x), ("y", table.y)):
+        require_finite_file(name, array)
     weight = _weights(sample_weight, loss, len(table.y), dtype)
     y, classes = _encoded(table.y, loss)
     aside = None

@@ -44,6 +44,13 @@ RUNS = {
                                            "nesterov": True, "learning_rate": 1e-2}),
     "layer-batches": ("mlp", {"optimizer": "momentum", "form": "gram", "batch_size": 5,
                               "learning_rate": 1e-4}),
+    "direct-in-order-clipped-weighted": ("mlp_linear", {
+        "optimizer": "adam", "batch_size": 5, "shuffle": False, "clip_grad_norm": 0.1,
+        "sample_weight": np.arange(16) % 3}),
+    "layer-given-batches": ("mlp_linear", {
+        "optimizer": "momentum", "form": "gram", "learning_rate": 1e-3,
+        "batches": [np.arange(5) + step % 12 if step % 3 else np.arange(3)
+                    for step in range(90)]}),
 }  # fmt: skip
 
 
@@ -131,6 +138,8 @@ def test_a_run_goes_on_from_its_state_to_the_bit(name, dtype):
     shared = {"model": model, "data": (case.x, case.y), "dtype": dtype, **case.sizes, **options}
     whole = funcnn.train(**shared, steps=STEPS, seed=3)
     half = funcnn.train(**shared, steps=37, seed=3)
+    if "batches" in options:  # They are those of the steps to come.
+        shared["batches"] = options["batches"][37:]
     rest = funcnn.train(**shared, steps=STEPS - 37, state=half.state)
     np.testing.assert_array_equal(np.concatenate([half.losses, rest.losses]), whole.losses)
     assert int(rest.state.step) == STEPS
