@@ -6,11 +6,11 @@ them. The colours are told apart with any kind of colour vision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from funcnn.core import ArgumentError, MissingExtraError
 
@@ -19,16 +19,30 @@ if TYPE_CHECKING:
 else:
     Axes = Any  # matplotlib may be missing, and takes long to import.
 
-__all__ = ["COLORS", "Axes", "bands", "difference", "losses", "overlay", "prediction"]
+__all__ = [
+    "COLORS",
+    "Axes",
+    "bands",
+    "confusion",
+    "difference",
+    "losses",
+    "overlay",
+    "prediction",
+    "residuals",
+]
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette: https://jfly.uni-koeln.de/color/."""
+
+MOST_CLASSES = 30
+"""The most classes whose names and numbers can be read in a confusion matrix."""
 
 
 def losses(
     curves: Float[np.ndarray, " steps"] | Mapping[str, Float[np.ndarray, " steps"]],
     *,
     scale: str | None = None,
+    best: int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw losses over steps.
@@ -37,6 +51,7 @@ def losses(
         curves: one loss a step, (steps,); or several such curves by their labels. A
             NaN is a step whose loss was not kept: the line goes past it.
         scale: ``"log"`` or ``"linear"``; None for a log axis where all are positive.
+        best: the step to mark as the best; none without it.
         ax: where to draw; a new figure without it.
 
     Returns:
@@ -53,13 +68,15 @@ def losses(
     for index, (label, values) in enumerate(labelled.items()):
         kept = np.flatnonzero(~np.isnan(values))
         ax.plot(kept, np.asarray(values)[kept], color=COLORS[index % len(COLORS)], label=label)
+    if best is not None:
+        ax.axvline(best, color="0.4", linestyle=":", label=f"best: step {best}")
     positive = all(np.nanmin(values, initial=1.0) > 0 for values in labelled.values())
     ax.set(
         xlabel="step",
         ylabel="loss before the step",
         yscale=scale or ("log" if positive else "linear"),
     )
-    if any(labelled):
+    if any(labelled) or best is not None:
         ax.legend()
     return ax
 
@@ -125,20 +142,95 @@ def prediction(
         ArgumentError: where these are not three curves of the same length.
         MissingExtraError: where matplotlib is not installed.
     """
-    shapes = [np.shape(values) for values in (x, target, predicted)]
-    samples = np.size(x)
-    if any(shape not in ((samples,), (samples, 1)) for shape in shapes):
-        raise ArgumentError(
-            f"x, target and prediction have shapes {', '.join(map(str, shapes))}; "
-            f"one number a sample is needed"
-        )
+    curves = _one_a_sample(x=x, target=target, prediction=predicted)
     ax = _axes(ax)
-    order = np.argsort(np.ravel(x))
-    inputs, targets, predictions = (np.ravel(values)[order] for values in (x, target, predicted))
+    order = np.argsort(curves[0])
+    inputs, targets, predictions = (values[order] for values in curves)
     ax.plot(inputs, targets, color=COLORS[5], linewidth=4, label="target")
     ax.plot(inputs, predictions, color=COLORS[1], label="prediction")
     ax.set(xlabel="x", ylabel="y")
     ax.legend()
+    return ax
+
+
+def residuals(
+    target: Float[np.ndarray, " samples"],
+    predicted: Float[np.ndarray, " samples"],
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what a prediction misses, target − prediction, over the prediction.
+
+    Args:
+        target: what was to be predicted, (samples,) or (samples, 1).
+        predicted: what a model predicts, one number a sample as well.
+        ax: where to draw; a new figure without it.
+
+    Returns:
+        The axes drawn on.
+
+    Raises:
+        ArgumentError: where these are not two numbers a sample.
+        MissingExtraError: where matplotlib is not installed.
+    """
+    target, predicted = _one_a_sample(target=target, prediction=predicted)
+    missed = np.subtract(target, predicted, dtype=np.float64)
+    ax = _axes(ax)
+    ax.axhline(0, color="0.4", linewidth=1)
+    ax.scatter(predicted, missed, s=12, color=COLORS[0], alpha=0.6, linewidths=0)
+    ax.set(xlabel="prediction", ylabel="target − prediction")
+    return ax
+
+
+def confusion(
+    target: Shaped[np.ndarray, " samples"],
+    predicted: Shaped[np.ndarray, " samples"],
+    *,
+    classes: Sequence[Any] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how often each class was predicted for each class: a confusion matrix.
+
+    Args:
+        target: the class of each sample, (samples,): numbers or text.
+        predicted: the class that was predicted for it, such as ``predict_classes`` gives.
+        classes: all classes, in the order in which to draw them; without it those that are
+            there, sorted.
+        ax: where to draw; a new figure without it.
+
+    Returns:
+        The axes drawn on: a row for each class, a column for each prediction, and how many
+        samples there were.
+
+    Raises:
+        ArgumentError: where these are not two classes a sample, or not all among ``classes``.
+        MissingExtraError: where matplotlib is not installed.
+    """
+    target, predicted = _one_a_sample(target=target, prediction=predicted)
+    found = set(target.tolist()) | set(predicted.tolist())
+    labels = sorted(found, key=_order) if classes is None else np.asarray(classes).tolist()
+    place = {label: index for index, label in enumerate(labels)}
+    if unknown := sorted(found - place.keys(), key=_order):
+        raise ArgumentError(f"classes={labels!r:.100} lacks {unknown[0]!r}, which is there")
+    if len(place) < len(labels):
+        raise ArgumentError(f"classes={labels!r:.100} must hold each class once")
+    counts = np.zeros((len(labels), len(labels)), int)
+    rows, columns = ([place[label] for label in one.tolist()] for one in (target, predicted))
+    np.add.at(counts, (rows, columns), 1)
+    ax = _axes(ax)
+    ax.imshow(counts, cmap="Blues")
+    if len(labels) <= MOST_CLASSES:
+        names = [_written(label) for label in labels]
+        ax.set_xticks(range(len(labels)), names)
+        ax.set_yticks(range(len(labels)), names)
+        if max(map(len, names)) > 2:
+            ax.tick_params(axis="x", rotation=90)
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                dark = count > counts.max() / 2
+                ax.text(column, row, str(count), ha="center", va="center",
+                        fontsize="small", color="white" if dark else "black")  # fmt: skip
+    ax.set(xlabel="predicted class", ylabel="class")
     return ax
 
 
@@ -194,6 +286,33 @@ def difference(
     ax.set(xlabel="step", ylabel="relative difference", yscale="log")
     ax.legend()
     return ax
+
+
+def _one_a_sample(**given: Any) -> list[Shaped[np.ndarray, " samples"]]:
+    """Arrays of as many samples, (samples,), of what may have an axis of length 1 behind them.
+
+    Raises:
+        ArgumentError: for any other shapes.
+    """
+    arrays = [np.asarray(values) for values in given.values()]
+    samples = arrays[0].size
+    if any(array.shape not in ((samples,), (samples, 1)) for array in arrays) or not samples:
+        *names, last = given
+        shapes = ", ".join(str(array.shape) for array in arrays)
+        raise ArgumentError(
+            f"{', '.join(names)} and {last} have shapes {shapes}; one number a sample is needed"
+        )
+    return [array.ravel() for array in arrays]
+
+
+def _order(label: Any) -> tuple[bool, Any]:
+    """Numbers in their order before text in its own."""
+    return isinstance(label, str), label
+
+
+def _written(label: Any) -> str:
+    """A class as text: 3.0, as it is read from a file, is 3."""
+    return str(int(label) if isinstance(label, float) and label.is_integer() else label)
 
 
 def _colors(count: int) -> Iterable[Any]:
