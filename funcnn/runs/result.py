@@ -15,6 +15,7 @@ from funcnn.core.precision import numerics
 from funcnn.data.sources import load
 from funcnn.plots import Axes
 from funcnn.runs.history import History, of_losses
+from funcnn.runs.html import html
 from funcnn.runs.observers.evaluations import Best
 from funcnn.runs.plan import Plan
 from funcnn.runs.prediction import predictions
@@ -128,8 +129,23 @@ class TrainResult(Predictor):
             drawn = np.asarray(predictions(self.model, self.params, inputs, key))
         return self.preparation.outputs(drawn)
 
+    @property
+    def record(self) -> dict[str, float]:
+        """The row of the history that belongs to the params: of the best step, or the last.
+
+        It is empty where nothing was recorded. ``record["validation_loss"]``
+        """
+        rows = len(self.history["step"])
+        if not rows:
+            return {}
+        found = self.history["step"].tolist().index(self.best.step) if self.best else rows - 1
+        return {name: column[found].item() for name, column in self.history.items()}
+
     def plot(self, data: Any = None, *, ax: Axes | None = None) -> Axes:
         """Draw the losses over the steps; needs the extra ``plot``.
+
+        The loss on the validation part is drawn with them, and the best step marked, where
+        there are such.
 
         Args:
             data: ``(x, y)``, as ``train`` takes them, one number a sample each: draws
@@ -142,9 +158,33 @@ class TrainResult(Predictor):
         from funcnn import plots
 
         if data is None:
-            return plots.losses(self.losses, ax=ax)
+            return plots.losses(self._curves(), best=self.best and self.best.step, ax=ax)
         table = load(data)
         return plots.prediction(table.x, table.y, self.predict(table.x), ax=ax)
+
+    def _curves(self) -> dict[str, Float[np.ndarray, " steps"]]:
+        """The losses by their label; those of the validation part at the steps of the history."""
+        if "validation_loss" not in self.history:
+            return {"": self.losses}
+        validation = np.full(len(self.losses) + 1, np.nan)
+        validation[self.history["step"]] = self.history["validation_loss"]
+        return {"training": self.losses, "validation": validation}
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the most important facts, and the curve of the losses."""
+        made = f"{len(self.losses)}{' (stopped early)' if self.stopped_early else ''}"
+        facts = {"model": (self.recipe or {}).get("model", "a model of your own"), "steps": made}
+        if len(self.losses):
+            facts["loss"] = f"{self.losses[0]:.6g} → {self.losses[-1]:.6g}"
+        facts |= {
+            name: f"{value:.6g}"
+            for name, value in self.record.items()
+            if name not in ("step", "epoch", "loss")
+        }
+        if self.best is not None:
+            facts["best step"] = str(self.best.step)
+        facts["time"] = f"{self.compile_seconds:.2f} s to compile, {self.run_seconds:.2f} s to run"
+        return html(list(facts.items()), self.plot if len(self.losses) else None)
 
     def __repr__(self) -> str:
         if not len(self.losses):

@@ -15,6 +15,7 @@ from funcnn.core.precision import numerics
 from funcnn.plots import Axes
 from funcnn.runs.divergence import NEVER
 from funcnn.runs.history import History
+from funcnn.runs.html import html
 from funcnn.runs.preparation import Preparation
 from funcnn.runs.result import TrainResult
 
@@ -24,6 +25,9 @@ else:
     DataFrame = Any  # pandas may be missing, and takes long to import.
 
 __all__ = ["SweepResult"]
+
+BEST = 5
+"""How many members a notebook shows."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -193,6 +197,16 @@ class SweepResult:
             bundles.setdefault(label, []).append(losses)
         curves = {label: np.stack(losses) for label, losses in bundles.items()}
         return plots.bands(curves, self.logged_steps, ax=ax)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the members with the lowest last loss, and the losses."""
+        names = [*self.settings[0], "first_loss", "last_loss"]
+        rows, ranking = self.rows(), self.ranking
+        best = [[f"{rows[member][name]:.6g}" for name in names] for member in ranking[:BEST]]
+        end = f"{len(rows)} members of {self.logged_steps[-1] + 1} steps"
+        if len(ranking) < len(rows):
+            end += f", {len(rows) - len(ranking)} diverged"
+        return html(best, self.plot if len(ranking) else None, head=names, end=end)
 
     def __repr__(self) -> str:
         members, ranking = len(self.settings), self.ranking
