@@ -43,6 +43,7 @@ def test_the_form_of_a_chapter(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_chapter_runs(path, tmp_path, monkeypatch):
     monkeypatch.setitem(os.environ, "MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    monkeypatch.setitem(os.environ, "TQDM_DISABLE", "1")  # A slow machine would show a bar.
     notebook = nbformat.read(path, as_version=4)
     stored = [printed(cell) for cell in notebook.cells]
     notebook.cells.append(nbformat.v4.new_code_cell(answer(notebook)))

@@ -103,7 +103,8 @@ def monitoring_of(
         return Monitoring()
     _require_scores(plan, evaluation)
     scores = functools.partial(evaluation.scores, plan.model, plan.problem.loss)
-    records = Evaluations(evaluation.every, plan.steps, plan.per_epoch, scores)
+    names = evaluation.names
+    records = Evaluations(evaluation.every, plan.steps, plan.per_epoch, scores, names)
     return Monitoring(
         records,
         None

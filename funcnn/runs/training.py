@@ -85,7 +85,7 @@ def train(
     other_data: bool | None = None,
     dtype: Any = None,
     seed: int | None = None,
-    log_every: int | range | None = None,
+    log_every: int | range | bool | None = None,
     progress: bool | None = None,
     **hyperparameters: Any,
 ) -> TrainResult:
@@ -201,9 +201,9 @@ def train(
         seed: what initial values, batches and a model's own draws follow from;
             0 to 2⁶⁴ − 1, 0 without it. Another dtype draws other initial values. (The
             tutorials' data are always the same.)
-        log_every: print the step and its loss on stdout every so many steps, or
-            at the steps of a range, under a heading.
-        progress: whether to draw a bar on stderr; None where it is a terminal.
+        log_every: print the step, its loss and the newest scores on stdout every so many
+            steps, or at the steps of a range, under a heading; True for some twenty lines.
+        progress: whether to draw a bar; None where stderr is a terminal, and in a notebook.
         **hyperparameters: the optimizer's further numbers by name, such as
             ``momentum=0.9`` (see ``funcnn.optimizers``).
 
@@ -293,8 +293,10 @@ def train(
             plan = resumed(plan, keeping, remembering)
             saving = [Checkpoints(folder, keeping.every, remembering)]
         interrupts = stack.enter_context(Interrupts())
-        bar = stack.enter_context(Bar(plan.steps, progress, plan.done))
-        watching = [recorded, *monitoring.observers, Log(logged, bar.write), bar, interrupts]
+        scored = monitoring.evaluations
+        bar = stack.enter_context(Bar(plan.steps, progress, plan.done, plan.per_epoch, scored))
+        log = Log(logged, bar.write, scored)
+        watching = [recorded, *monitoring.observers, log, bar, interrupts]
         outcome = run(plan, observers=[*watching, *saving])
         if saving and outcome.diverged == NEVER:
             saving[0].save(outcome.steps, outcome.state)

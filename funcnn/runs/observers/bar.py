@@ -1,13 +1,16 @@
-"""The progress bar of a run, on stderr."""
+"""The progress bar of a run: on stderr, or in the output of a notebook's cell."""
 
 from __future__ import annotations
 
 import sys
+import time
+import warnings
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from funcnn.runs.observers.evaluations import Evaluations
 from funcnn.runs.observers.observer import Observer, Segment
 
 __all__ = ["Bar"]
@@ -17,30 +20,44 @@ DELAY = 0.5
 
 
 class Bar(Observer):
-    """A bar that appears once a run has taken half a second, and is gone at its end.
+    """A bar that appears once the steps of a run have taken half a second, and is gone at its end.
 
     Args:
         steps: how many steps there will be, of all groups.
-        progress: whether to draw it; None where stderr is a terminal.
+        progress: whether to draw it; None where stderr is a terminal, and in a notebook.
         done: how many were made before.
+        per_epoch: how many go once through all samples.
+        evaluations: what records the scores, and stands before the bar; None without any.
     """
 
-    def __init__(self, steps: int, progress: bool | None, done: int = 0) -> None:
+    def __init__(
+        self,
+        steps: int,
+        progress: bool | None,
+        done: int = 0,
+        per_epoch: int = 1,
+        evaluations: Evaluations | None = None,
+    ) -> None:
+        if progress is None:
+            progress = _is_terminal(sys.stderr) or _in_notebook()
+        self._is_wanted = progress and sys.stderr is not None
+        self._steps, self._done = steps, done
+        self._per_epoch, self._evaluations = per_epoch, evaluations
+        self._begin: float | None = None
         self._bar: Any = None
-        if (_is_terminal(sys.stderr) if progress is None else progress) and sys.stderr is not None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(
-                total=steps, initial=done, unit="step", delay=DELAY, leave=False, file=sys.stderr
-            )
 
     def see(self, segment: Segment) -> bool:
         """Move on; never stop."""
+        if not self._is_wanted:
+            return False
+        length, now = segment.losses.shape[1], time.monotonic()
+        self._done += length
+        self._begin = now if self._begin is None else self._begin
         if self._bar is not None:
-            finite = segment.losses[:, -1][np.isfinite(segment.losses[:, -1])]
-            if len(finite):
-                self._bar.set_postfix_str(f"loss {finite.min():.4g}", refresh=False)
-            self._bar.update(segment.losses.shape[1])
+            self._bar.set_postfix_str(self._newest(segment), refresh=False)
+            self._bar.update(length)
+        elif now - self._begin >= DELAY:
+            self._bar = _drawn(self._steps, self._done, self._newest(segment))
         return False
 
     def write(self, text: str) -> None:
@@ -60,7 +77,32 @@ class Bar(Observer):
         traceback: TracebackType | None,
     ) -> None:
         if self._bar is not None:
+            if kind is None:  # In a notebook a bar that is not full would stay, in red.
+                self._bar.total = self._bar.n
             self._bar.close()
+
+    def _newest(self, segment: Segment) -> str:
+        """The epoch, the loss and the last of the scores: the validation loss, or a metric."""
+        facts = []
+        if self._per_epoch > 1:
+            facts.append(f"epoch {segment.end / self._per_epoch:.1f}")
+        last = segment.losses[:, -1]
+        if np.isfinite(last).any():
+            facts.append(f"loss {last[np.isfinite(last)].min():.4g}")
+        if self._evaluations is not None and self._evaluations.names and self._evaluations.rows:
+            name = self._evaluations.names[-1]
+            facts.append(f"{name} {self._evaluations.rows[-1][name]:.4g}")
+        return ", ".join(facts)
+
+
+def _drawn(steps: int, done: int, newest: str) -> Any:
+    """A bar of ``tqdm``'s, drawn now."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tqdm advises to install ipywidgets.
+        from tqdm.auto import tqdm
+    # In a notebook stderr is a box of its own, apart from the log's.
+    file = sys.stdout if _in_notebook() else sys.stderr
+    return tqdm(total=steps, initial=done, unit="step", leave=False, file=file, postfix=newest)
 
 
 def _is_terminal(stream: Any) -> bool:
@@ -69,3 +111,8 @@ def _is_terminal(stream: Any) -> bool:
         return bool(stream.isatty())
     except (AttributeError, ValueError):
         return False
+
+
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    return "ipykernel.zmqshell" in sys.modules

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -23,16 +23,24 @@ class Evaluations(Observer):
         steps: how many the run will make.
         per_epoch: how many go once through all samples.
         scores: gives the scores for the params by name.
+        names: the names of the scores.
 
     Attributes:
         every: how many steps.
+        names: the names of the scores.
         rows: what was recorded, a dict for each time.
     """
 
     def __init__(
-        self, every: int, steps: int, per_epoch: int, scores: Callable[[Params], dict[str, float]]
+        self,
+        every: int,
+        steps: int,
+        per_epoch: int,
+        scores: Callable[[Params], dict[str, float]],
+        names: Sequence[str] = (),
     ) -> None:
         self.every, self._steps, self._per_epoch = every, steps, per_epoch
+        self.names = tuple(names)
         self._scores = scores
         self._sum, self._count = 0.0, 0
         self.rows: list[dict[str, Any]] = []
@@ -57,6 +65,10 @@ class Evaluations(Observer):
     def newest(self, step: int) -> dict[str, Any] | None:
         """What was recorded after that many steps; None where nothing was."""
         return self.rows[-1] if self.rows and self.rows[-1]["step"] == step else None
+
+    def known(self, step: int) -> dict[str, Any] | None:
+        """What was last recorded of a run that had made no more than that many steps."""
+        return next((row for row in reversed(self.rows) if row["step"] <= step), None)
 
     def memory(self) -> dict[str, Any]:
         """What must be known to go on."""

@@ -65,7 +65,7 @@ def sweep(
             steps without it.
         group: how many members go side by side; without it, as many as fit into the
             cache of a CPU, or 1 GiB on any other device. The members are the same.
-        progress: whether to draw a bar on stderr; None where it is a terminal.
+        progress: whether to draw a bar; None where stderr is a terminal, and in a notebook.
         **arguments: the values to sweep, and whatever else ``train`` takes.
 
     Returns:
