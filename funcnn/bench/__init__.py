@@ -16,12 +16,14 @@ from typing import Any
 from funcnn.bench import environment, measuring
 from funcnn.bench.drawing import Task
 from funcnn.bench.peers import Peer, find
+from funcnn.bench.records import Record
 from funcnn.bench.results import Benchmark
+from funcnn.bench.tables import table
 from funcnn.bench.tasks import TASKS, make
 from funcnn.bench.timing import METHOD
 from funcnn.core import checks
 
-__all__ = ["benchmark"]
+__all__ = ["Record", "benchmark", "table"]
 
 
 def benchmark(

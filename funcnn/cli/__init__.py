@@ -16,7 +16,7 @@ from typing import NoReturn
 import click
 
 import funcnn
-from funcnn.cli import atlas, benchmarking, streams, sweeping, training
+from funcnn.cli import atlas, benchmarking, predicting, streams, sweeping, training
 
 __all__ = ["main"]
 
@@ -40,6 +40,7 @@ def commands(context: click.Context) -> None:
 
 for _command in (
     training.train,
+    predicting.predict,
     training.models,
     sweeping.sweep,
     atlas.experiments,
@@ -59,7 +60,7 @@ def _exit_code(arguments: Sequence[str]) -> int:
         code, message = 2, error.format_message()
     except (funcnn.ArgumentError, ImportError) as error:
         code, message = 2, str(error)
-    except funcnn.DivergenceError as error:
+    except (funcnn.DivergenceError, funcnn.CheckpointError) as error:
         code, message = 1, str(error)
     except KeyboardInterrupt as error:
         code = 128 + getattr(error, "signal", signal.SIGINT)

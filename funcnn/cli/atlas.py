@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 import funcnn
-from funcnn.atlas import Reproduction
+from funcnn.atlas import Reproduction, find_reference
 from funcnn.atlas import report as reports
 from funcnn.atlas import reproduce as reproduce_one
-from funcnn.atlas.references import find_reference
 from funcnn.experiments import EXPERIMENTS, find
 
 __all__ = ["experiments", "reproduce"]

@@ -13,7 +13,7 @@ import funcnn
 from funcnn.cli.outputs import check_picture, check_place, write_picture
 
 if TYPE_CHECKING:
-    from funcnn.bench.records import Record
+    from funcnn.bench import Record
 
 __all__ = ["bench"]
 
@@ -84,7 +84,7 @@ def _function(measurement: str | None = None) -> Callable[..., Any]:
 
 def _as_it_comes(measure: Callable[..., Any], json_path: str | None) -> Any:
     """The result of ``measure``; each row is printed, and all written, as soon as it is there."""
-    from funcnn.bench.tables import table
+    from funcnn.bench import table
 
     printed = 0
 

@@ -10,11 +10,11 @@ import click
 
 import funcnn
 from funcnn.losses import LOSSES
-from funcnn.models.activations import ACTIVATIONS
+from funcnn.models import ACTIVATIONS
 from funcnn.optimizers import OPTIMIZERS
-from funcnn.runs.choices import DEFAULTS
+from funcnn.runs import DEFAULTS
 
-__all__ = ["of_a_run", "read_hyperparameters", "read_run"]
+__all__ = ["added", "number", "of_a_run", "one_or_pair", "read_hyperparameters", "read_run"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -22,8 +22,13 @@ _OPTIONS = (
     click.argument("model", required=False),
     click.option("--experiment", metavar="NAME",
                  help='One of those that "funcnn experiments" lists.'),
-    click.option("--data", metavar="FILE", help="A .npz (arrays x, y) or .csv file."),
-    click.option("--target", metavar="NAME", multiple=True, help="A .csv column to predict."),
+    click.option("--data", metavar="FILE", multiple=True,
+                 help="A .csv or .parquet table, a .npz (arrays x, y), or two .npy, x and then y."),
+    click.option("--target", metavar="NAME", multiple=True, help="A table's column to predict."),
+    click.option("--categories", metavar="NAME[,NAME...]|all",
+                 help="Columns of a table that hold categories; all: every one of text."),
+    click.option("--standardize", is_flag=True, default=None,
+                 help="Bring every column to mean 0 and spread 1."),
     click.option("--hidden", metavar="N[,N...]", help="Widths of the hidden layers."),
     click.option("--activation", metavar="NAME",
                  help=f"What follows each hidden layer of mlp_linear: {', '.join(ACTIVATIONS)}."),
@@ -40,22 +45,36 @@ _OPTIONS = (
                  help="direct: as the formula says; gram: the same steps from inner products of "
                       "the inputs; auto: whichever should be done first."),
     click.option("--steps", type=int, help=f"Number of updates; {DEFAULTS.steps} on your data."),
+    click.option("--epochs", type=int, help="How often to go through all samples, for --steps."),
     click.option("--batch-size", type=int, help="Samples in a step; all without it."),
+    click.option("--shuffle/--no-shuffle", default=None,
+                 help="Whether to shuffle the samples anew each epoch; they are without it."),
+    click.option("--drop-last", is_flag=True, default=None,
+                 help="Leave out an epoch's last batch where it is short."),
+    click.option("--clip-grad-norm", type=float, help="The largest norm of the whole gradient."),
+    click.option("--clip-grad-value", type=float, help="The largest number in the gradient."),
     click.option("--dtype", help="float32 or float64."),
 )  # fmt: skip
 
 
-def of_a_run(command: Command) -> Command:
-    """Give a command the options that say what is trained, ``model`` among them."""
-    for option in reversed(_OPTIONS):
+def added(options: Sequence[Callable[[Any], Any]], command: Command) -> Command:
+    """The command with these options."""
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def of_a_run(command: Command) -> Command:
+    """Give a command the options that say what is trained, ``model`` among them."""
+    return added(_OPTIONS, command)
 
 
 def read_run(
     model: str | None,
     experiment: str | None,
+    data: Sequence[str],
     target: Sequence[str],
+    categories: str | None,
     hidden: str | None,
     **others: Any,
 ) -> dict[str, Any]:
@@ -65,9 +84,18 @@ def read_run(
     return others | {
         "model": model,
         "experiment": experiment,
+        "data": one_or_pair("--data", data),
         "target": target[0] if len(target) == 1 else target or None,
+        "categories": True if categories == "all" else categories and categories.split(","),
         "hidden": None if hidden is None else _widths(hidden),
     }
+
+
+def one_or_pair(option: str, paths: Sequence[str]) -> Any:
+    """A path, or two of them as a pair; None for none."""
+    if len(paths) > 2:
+        raise funcnn.ArgumentError(f"{option} is given {len(paths)} times: one file, or x and y")
+    return tuple(paths) if len(paths) == 2 else paths[0] if paths else None
 
 
 def read_hyperparameters(
@@ -92,6 +120,14 @@ def read_hyperparameters(
         except ValueError:
             raise funcnn.ArgumentError(f"--set {text} must be {expected}") from None
     return numbers
+
+
+def number(text: str) -> float:
+    """A number, whole where it is written so."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def _widths(text: str) -> tuple[int, ...]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from funcnn.core import MissingExtraError, checks
-from funcnn.data.files import require_place, write_whole
+from funcnn.data import require_place, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 else:
     Figure = Any  # matplotlib may be missing, and takes long to import.
 
-__all__ = ["check_picture", "check_place", "write_picture"]
+__all__ = ["check_picture", "check_place", "table_text", "write_picture", "write_table"]
 
 
 def check_place(option: str, path: str, *endings: str) -> None:
@@ -37,3 +39,18 @@ def write_picture(figure: Figure, path: str) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, format=Path(path).suffix[1:], dpi=100)
     write_whole(path, lambda stream: stream.write(picture.getvalue()))
+
+
+def table_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as the text of a ``.csv`` file, under a header."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write_table(names: Sequence[str], rows: Iterable[Sequence[Any]], path: str) -> None:
+    """Write a table as a ``.csv`` file, whole or not at all."""
+    content = table_text(names, rows).encode()
+    write_whole(path, lambda stream: stream.write(content))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import decimal
 import inspect
-import io
 import math
 from typing import Any
 
@@ -13,10 +11,9 @@ import click
 
 import funcnn
 from funcnn import signals
-from funcnn.cli.options import of_a_run, read_hyperparameters, read_run
-from funcnn.cli.outputs import check_picture, check_place, write_picture
+from funcnn.cli.options import number, of_a_run, read_hyperparameters, read_run
+from funcnn.cli.outputs import check_picture, check_place, write_picture, write_table
 from funcnn.cli.spacing import spaced
-from funcnn.data.files import write_whole
 
 __all__ = ["sweep"]
 
@@ -81,7 +78,8 @@ def sweep(
             _draw(result, plot)
             click.echo(f"Plot: {plot}")
         if table is not None:
-            _write_table(result, table)
+            rows = result.rows()
+            write_table(list(rows[0]), [list(row.values()) for row in rows], table)
             click.echo(f"Table: {table}")
         if stop is not None:
             raise stop
@@ -101,9 +99,9 @@ def _values(option: str, text: str) -> Any:
     try:
         match text.split(":"):
             case [single] if "," not in single:
-                return _number(single)
+                return number(single)
             case [several]:
-                return [_number(number) for number in several.split(",")]
+                return [number(one) for one in several.split(",")]
             case [first, end]:
                 return range(int(first), int(end))
             case [low, high, "log" | "lin" as spacing, count] if 0 < int(count) <= MOST:
@@ -118,13 +116,6 @@ def _values(option: str, text: str) -> Any:
     )
 
 
-def _number(text: str) -> float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
-
-
 def _print(result: funcnn.SweepResult) -> None:
     names = list(result.settings[0])
     click.echo("".join(f"{name:>15}" for name in [*names, "first loss", "last loss"]))
@@ -132,7 +123,7 @@ def _print(result: funcnn.SweepResult) -> None:
     for member in result.ranking[:BEST]:
         row = rows[member]
         numbers = [*(row[name] for name in names), row["first_loss"], row["last_loss"]]
-        click.echo("".join(f"{number:>15.6g}" for number in numbers))
+        click.echo("".join(f"{value:>15.6g}" for value in numbers))
     members, finite = len(rows), len(result.ranking)
     if finite < members:
         click.echo(f"{members - finite} of {members} members diverged")
@@ -151,11 +142,3 @@ def _draw(result: funcnn.SweepResult, path: str) -> None:
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     result.plot(figure.add_subplot())
     write_picture(figure, path)
-
-
-def _write_table(result: funcnn.SweepResult, path: str) -> None:
-    rows, text = result.rows(), io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(path, lambda stream: stream.write(text.getvalue().encode()))

@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -14,11 +14,13 @@ import click
 import funcnn
 from funcnn import signals
 from funcnn.cli import streams
-from funcnn.cli.options import of_a_run, read_hyperparameters, read_run
-from funcnn.data.weights import check_destination
+from funcnn.cli.endings import print_end, summary
+from funcnn.cli.options import number, of_a_run, read_hyperparameters, read_run
+from funcnn.cli.outputs import check_place, write_table
+from funcnn.cli.watching import of_what_is_watched, read_watched, recording
+from funcnn.data import check_destination
 from funcnn.experiments import OF_MODEL, Experiment, find
-from funcnn.runs.choices import DEFAULTS
-from funcnn.runs.observers.log import logged_steps
+from funcnn.runs import DEFAULTS, logged_steps
 
 __all__ = ["models", "train"]
 
@@ -39,75 +41,95 @@ def models() -> None:
 @of_a_run
 @click.option("--learning-rate", type=float,
               help="Step size; torch.optim's default on your data.")  # fmt: skip
-@click.option("--set", "settings", metavar="NAME=NUMBER", multiple=True,
-              help="A further setting of the optimizer: momentum=0.9, nesterov=true.")  # fmt: skip
+@click.option("--set", "settings", metavar="NAME=NUMBER[,...]", multiple=True,
+              help="A further setting of the optimizer or the loss: momentum=0.9, nesterov=true, "
+                   "class_weight=1,5.")  # fmt: skip
 @click.option("--seed", type=int, default=0, help="What the random numbers follow from.")
-@click.option("--log-every", type=int, help=f"Steps between losses; up to {LINES} without it.")
+@of_what_is_watched
+@click.option("--log-every", type=click.IntRange(1),
+              help=f"Steps between losses; up to {LINES} without it.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option(
+    "--csv", "table", metavar="FILE", help="Write all measurements as a .csv, at the end."
+)
 @click.option("--save", metavar="FILE", help="Write the weights: .npz or .safetensors.")
 def train(
     settings: tuple[str, ...],
     log_every: int | None,
     as_json: bool,
+    table: str | None,
     save: str | None,
+    json_lines: str | None,
+    tensorboard: str | None,
     **options: Any,
 ) -> None:
     """Train MODEL ("funcnn models" lists them), on the tutorials' data or on yours.
 
     What is not given is as in the experiment, or in the tutorial that the model comes from. On
-    your data it is Adam, the mean squared error and 1000 steps.
+    your data it is Adam, the mean squared error and 1000 steps. "funcnn predict" uses what
+    --save has written.
     """
     arguments = read_run(**options)
-    model, experiment = arguments["model"], arguments["experiment"]
+    record = _record(arguments)
+    arguments = read_watched(arguments, DEFAULTS.loss if record is None else record.loss)
+    arguments |= read_hyperparameters(settings, _numbers, "NAME=NUMBER (or true, false)")
     if save is not None:
         check_destination(save)
-    record = _record(model, experiment, arguments["data"])
-    told = _told(record, arguments["steps"], log_every)
-    printed = told if log_every is not None else told[:: max(1, math.ceil(len(told) / LINES))]
-    stop, failure = None, None
+    if table is not None:
+        check_place("--csv", table, ".csv")
+    checkpoints, stop = arguments["checkpoints"], None
+    is_kept = (save, table, checkpoints) != (None, None, None)
     with signals.keeping():
-        with streams.lasting_stdout() if save is not None else contextlib.nullcontext() as stdout:
+        with (
+            streams.lasting_stdout() if is_kept else contextlib.nullcontext() as stdout,
+            recording(json_lines, tensorboard, arguments["resume"]) as callbacks,
+            _warnings_said(),
+        ):
             try:
-                with _rising_loss_said():
-                    result = funcnn.train(
-                        log_every=None if as_json else printed,
-                        **arguments,
-                        **read_hyperparameters(settings, float, "NAME=NUMBER (or true, false)"),
-                    )
+                result = funcnn.train(
+                    log_every=None if as_json else _printed(record, log_every, arguments),
+                    callbacks=callbacks,
+                    **arguments,
+                )
             except funcnn.TrainingInterrupted as error:
                 result, stop = error.result, error
-        if save is not None:
-            try:
-                result.save(save)
-            except OSError as error:  # The losses are printed all the same.
-                save, failure = None, error
+        # What cannot be written is said at the end: the losses are printed all the same.
+        unsaved = _failure(save, result.save)
+        failures = [*unsaved, *_failure(table, lambda path: _write_history(result, path))]
+        saved = None if unsaved else save
         if stdout is not None and stdout.failure is not None:
-            raise failure or stdout.failure
+            raise [*failures, stdout.failure][0]
         if as_json:
             facts = {
-                "model": model or (record and record.model),
+                "model": arguments["model"] or (record and record.model),
                 "seed": arguments["seed"],
                 "interrupted": stop is not None,
             }
-            click.echo(json.dumps(facts | _summary(result, told, save)))
+            told = _told(record, len(result.losses), log_every)
+            click.echo(json.dumps(facts | summary(result, told, saved)))
         else:
-            _print_end(result, save)
-        if failure is not None:
+            print_end(result, saved)
+        for failure in failures:
             raise failure
         if stop is not None:
-            if save is not None:
-                stop.add_note(f"{save} holds the weights after {len(result.losses)} steps")
+            steps = len(result.losses)
+            if saved is not None:
+                stop.add_note(f"{saved} holds the weights after {steps} steps")
+            if checkpoints is not None:
+                stop.add_note(f"--resume auto goes on from step {steps} in {checkpoints}")
             raise stop
 
 
 @contextlib.contextmanager
-def _rising_loss_said() -> Iterator[None]:
-    """Say that a loss has risen in a line on stderr, in place of Python's warning."""
+def _warnings_said() -> Iterator[None]:
+    """Say funcnn's own warnings in a line on stderr each, in place of Python's way."""
+    own = (funcnn.RisingLossWarning, funcnn.CheckpointWarning)
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", funcnn.RisingLossWarning)
+        for category in own:
+            warnings.simplefilter("always", category)
         yield
     for warning in caught:
-        if issubclass(warning.category, funcnn.RisingLossWarning):
+        if issubclass(warning.category, own):
             streams.say(str(warning.message))
         else:
             warnings.warn_explicit(
@@ -115,59 +137,49 @@ def _rising_loss_said() -> Iterator[None]:
             )
 
 
-def _record(model: str | None, experiment: str | None, data: str | None) -> Experiment | None:
+def _numbers(text: str) -> Any:
+    """A number, or a list of them."""
+    return [number(one) for one in text.split(",")] if "," in text else number(text)
+
+
+def _failure(path: str | None, write: Callable[[str], None]) -> list[OSError]:
+    """Write to a path, where there is one; what kept it from being written, if anything did."""
+    try:
+        if path is not None:
+            write(path)
+    except OSError as error:
+        return [error]
+    return []
+
+
+def _write_history(result: funcnn.TrainResult, path: str) -> None:
+    columns = [column.tolist() for column in result.history.values()]
+    write_table(list(result.history), list(zip(*columns, strict=True)), path)
+
+
+def _record(arguments: Mapping[str, Any]) -> Experiment | None:
     """The experiment that the run is of; None on a user's data."""
-    if experiment is not None:
-        return find(experiment)
-    return OF_MODEL.get(model or "") if data is None else None
+    if arguments["experiment"] is not None:
+        return find(arguments["experiment"])
+    return OF_MODEL.get(arguments["model"]) if arguments["data"] is None else None
 
 
-def _told(record: Experiment | None, steps: int | None, log_every: int | None) -> range:
+def _printed(record: Experiment | None, log_every: int | None, run: Mapping[str, Any]) -> Any:
+    """The steps whose loss is printed, as ``funcnn.train`` takes them: as asked, or some."""
+    if log_every is not None:
+        return log_every
+    if record is None or run["epochs"] is not None:
+        return True
+    told = _told(record, record.steps if run["steps"] is None else run["steps"], None)
+    return told[:: max(1, math.ceil(len(told) / LINES))]
+
+
+def _told(record: Experiment | None, steps: int, log_every: int | None) -> range:
     """The steps whose loss is told: as asked, those of the tutorial, or some of all.
 
-    >>> _told(None, None, None), _told(None, 30, None), _told(OF_MODEL["mlp"], 120, None)
-    (range(0, 1000, 50), range(0, 30, 2), range(0, 120, 50))
+    >>> _told(None, 30, None), _told(OF_MODEL["mlp"], 120, None), _told(None, 30, 10)
+    (range(0, 30, 2), range(0, 120, 50), range(0, 30, 10))
     """
-    if steps is None:
-        steps = DEFAULTS.steps if record is None else record.steps
-    if log_every is not None:
-        return logged_steps(log_every, steps)
-    if record is not None:
-        return range(record.printed.start, steps, record.printed.step)
-    return range(0, steps, max(1, math.ceil(steps / LINES)))
-
-
-def _summary(result: funcnn.TrainResult, told: range, saved: str | None) -> dict[str, Any]:
-    import jax
-
-    losses = result.losses
-    return {
-        "dtype": result.dtype,
-        "form": result.form,
-        "steps": len(losses),
-        "first_loss": float(losses[0]) if len(losses) else None,
-        "last_loss": float(losses[-1]) if len(losses) else None,
-        "losses": [[step, float(losses[step])] for step in told if step < len(losses)],
-        "formula": result.formula,
-        "compile_seconds": result.compile_seconds,
-        "run_seconds": result.run_seconds,
-        "microseconds_per_step": result.microseconds_per_step if len(losses) else None,
-        "saved": saved,
-        "device": jax.devices()[0].device_kind,
-        "versions": {"funcnn": funcnn.__version__, "jax": jax.__version__},
-    }
-
-
-def _print_end(result: funcnn.TrainResult, saved: str | None) -> None:
-    steps = len(result.losses)
-    if result.formula is not None:
-        click.echo(f"Result: {result.formula}")
-    if steps:
-        click.echo(f"Loss: {float(result.losses[0])} -> {float(result.losses[-1])}")
-    pace = f", {result.microseconds_per_step:.3g} µs a step" if steps else ""
-    click.echo(
-        f"Time: {result.compile_seconds:.2f} s to compile, "
-        f"{result.run_seconds:.2f} s for {steps} steps{pace}"
-    )
-    if saved is not None:
-        click.echo(f"Weights: {saved}")
+    if record is None or log_every is not None:
+        return logged_steps(True if log_every is None else log_every, steps)
+    return range(record.printed.start, steps, record.printed.step)

@@ -30,6 +30,7 @@ from funcnn.models import (
 from funcnn.models.activations import ACTIVATIONS
 
 __all__ = [
+    "ACTIVATIONS",
     "MODELS",
     "dynamic",
     "extra_terms",

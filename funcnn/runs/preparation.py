@@ -29,6 +29,7 @@ class Preparation(NamedTuple):
         target_axes: the number of axes of the y that was given, and so of predictions; None
             to leave these as the model makes them.
         columns: the names of the columns that make x; None where it came without names.
+        targets: the names of the columns that made y; None where it came without names.
         categories: the values of each column of categories, by name.
         classes: what was given for each class, in the order in which the model counts them;
             None where y held their numbers, or none.
@@ -43,6 +44,7 @@ class Preparation(NamedTuple):
     sample: jax.ShapeDtypeStruct
     target_axes: int | None = None
     columns: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
     categories: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     classes: Shaped[np.ndarray, " classes"] | None = None
     x_scale: Scale | None = None
@@ -72,10 +74,14 @@ class Preparation(NamedTuple):
             for one in (words["x_scale"], words["y_scale"])
         )
         categories = {name: tuple(values) for name, values in words["categories"].items()}
+        names = {
+            name: None if words.get(name) is None else tuple(words[name])
+            for name in ("columns", "targets")
+        }
         return cls(**words)._replace(
             sample=jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype)),
-            columns=None if words["columns"] is None else tuple(words["columns"]),
             categories=categories,
+            **names,
             classes=None if words["classes"] is None else np.array(words["classes"]),
             x_scale=x_scale,
             y_scale=y_scale,

@@ -126,6 +126,7 @@ def prepare(
         sample=jax.ShapeDtypeStruct(training.x.shape[1:], training.x.dtype),
         target_axes=None if axes is None or is_whole(training.y) else table.y.ndim,
         columns=table.columns,
+        targets=table.targets,
         categories=dict(table.categories),
         classes=classes,
         x_scale=x_scale,

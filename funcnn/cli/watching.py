@@ -1,0 +1,102 @@
+"""The options of ``funcnn train`` for what is watched and kept of a run while it goes on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from funcnn import callbacks
+from funcnn.cli.options import Command, added, one_or_pair
+from funcnn.data import require_place
+from funcnn.losses import LOSSES, binary_cross_entropy, cross_entropy, named, without_options
+from funcnn.metrics import METRICS
+
+__all__ = ["of_what_is_watched", "read_watched", "recording"]
+
+RESUME = {"auto": "auto", "true": True, "false": False}
+
+_OPTIONS = (
+    click.option("--validation", metavar="FILE", multiple=True,
+                 help="Samples to validate on, given as --data is."),
+    click.option("--validation-fraction", metavar="PART", type=float,
+                 help="The part of the samples to validate on, and not to train on: 0.2."),
+    click.option("--metrics", metavar="NAME[,NAME...]",
+                 help="What to measure beside the loss: "
+                      f"{', '.join(name for name in METRICS if name not in LOSSES)}, or a loss. "
+                      "With validation r2, or accuracy of classes, without it."),
+    click.option("--evaluate-every", metavar="STEPS", type=int,
+                 help="Steps between two measurements; an epoch without it."),
+    click.option("--monitor", metavar="SCORE",
+                 help="Keep the weights of the step at which this score is the best: "
+                      "validation_loss. Without it and --patience, those of the last step."),
+    click.option("--mode", help="min or max: which of --monitor is the best."),
+    click.option("--patience", metavar="N", type=int,
+                 help="Stop after N measurements without a better one, and keep the best weights."),
+    click.option("--min-delta", type=float, help="By how much a score must be better to count."),
+    click.option("--checkpoints", metavar="DIR", help="Save the run in DIR while it goes on."),
+    click.option("--checkpoint-every", metavar="STEPS|TIME",
+                 help="Steps between two, or time: 30s, 5min, 1h; a minute without it."),
+    click.option("--keep", metavar="N", type=int, help="How many of them stay; 3 without it."),
+    click.option("--resume", type=click.Choice(list(RESUME)),
+                 help="Go on from the newest of DIR: true; auto: or begin where there is none."),
+    click.option("--other-data", is_flag=True, default=None,
+                 help="Go on although the data are others than before."),
+    click.option("--json-lines", metavar="FILE",
+                 help="Write each measurement as a line of JSON at once; --resume adds to FILE."),
+    click.option("--tensorboard", metavar="DIR", help="Write each for TensorBoard."),
+)  # fmt: skip
+
+
+def of_what_is_watched(command: Command) -> Command:
+    """Give a command these options."""
+    return added(_OPTIONS, command)
+
+
+def read_watched(options: Mapping[str, Any], usual_loss: str) -> dict[str, Any]:
+    """The options of a run, as ``funcnn.train`` takes them.
+
+    Args:
+        options: all of them, as ``read_run`` gives them.
+        usual_loss: the name of the loss where the options name none.
+    """
+    validation = one_or_pair("--validation", options["validation"])
+    metrics, every = options["metrics"], options["checkpoint_every"]
+    if metrics is not None:
+        metrics = metrics.split(",")
+    elif validation is not None or options["validation_fraction"] is not None:
+        metrics = _usual_metric(options["loss"] or usual_loss, options["target"])
+    return {
+        **options,
+        "validation": validation,
+        "metrics": metrics,
+        "checkpoint_every": int(every) if every is not None and every.isdecimal() else every,
+        "resume": RESUME.get(options["resume"]),
+    }
+
+
+def _usual_metric(loss: str, target: Any) -> str | None:
+    """The metric that most people would ask for."""
+    if without_options(named(loss)) not in (cross_entropy, binary_cross_entropy):
+        return "r2"
+    # Several targets are probabilities, or labels beside one another.
+    return "accuracy" if target is None or isinstance(target, str) else None
+
+
+@contextlib.contextmanager
+def recording(
+    json_lines: str | None, tensorboard: str | None, resume: Any
+) -> Iterator[list[callbacks.Callback] | None]:
+    """The callbacks that write down each measurement; None where nobody asks for them."""
+    wanted: list[callbacks.Callback] = []
+    if tensorboard is not None:
+        wanted.append(callbacks.TensorBoard(tensorboard))
+    with contextlib.ExitStack() as stack:
+        if json_lines is not None:
+            place: Any = require_place(json_lines)
+            if resume:
+                place = stack.enter_context(place.open("a", encoding="utf-8"))
+            wanted.append(callbacks.JsonLines(place))
+        yield wanted or None
