@@ -66,9 +66,13 @@ def _predicted(
     arrays, names = {"prediction": prediction}, _names(model, prediction)
     if probabilities:
         arrays["probability"] = model.predict_proba(data)
-        count = arrays["probability"].shape[1]
-        classes = range(count) if model.classes is None else model.classes.tolist()
-        names += [f"probability_{label}" for label in classes]
+        if prediction.ndim == 2:  # Several targets, each 0 or 1.
+            classes = names
+        elif model.classes is not None:
+            classes = model.classes.tolist()
+        else:
+            classes = range(arrays["probability"].shape[1])
+        names = [*names, *(f"probability_{label}" for label in classes)]
     return arrays, names
 
 

@@ -62,6 +62,8 @@ class Predictor:
     def predict_proba(self, x: Any) -> Float[np.ndarray, "samples classes"]:
         """The probability of every class, (samples, classes), in the order of ``classes``.
 
+        Of several outputs with ``binary_cross_entropy`` it is the probability that each is 1.
+
         Raises:
             ArgumentError: where the model was trained on neither ``cross_entropy`` nor
                 ``binary_cross_entropy``; and as :meth:`predict`.
@@ -71,13 +73,16 @@ class Predictor:
     def predict_classes(self, x: Any) -> Shaped[np.ndarray, " samples"]:
         """The likeliest class of each sample, as it was given in y.
 
+        Of several outputs with ``binary_cross_entropy`` each is 0 or 1: (samples, outputs).
+
         Raises:
             ArgumentError: for a model with one output that was not trained on
                 ``binary_cross_entropy``; and as :meth:`predict`.
         """
         raw = self._raw(x)
-        if self.preparation.link == "sigmoid" and raw.shape[1:] in ((), (1,)):
-            codes = (raw.reshape(len(raw)) > 0).astype(np.int32)
+        if self.preparation.link == "sigmoid":
+            codes = (raw > 0).astype(np.int32)
+            codes = codes.ravel() if codes.shape[1:] == (1,) else codes
         elif raw.ndim == 2 and raw.shape[1] > 1:
             codes = raw.argmax(axis=1).astype(np.int32)
         else:

@@ -122,7 +122,9 @@ class Preparation(NamedTuple):
     def probabilities(
         self, prediction: Float[np.ndarray, "samples ..."]
     ) -> Float[np.ndarray, "samples classes"]:
-        """The probability of each class: for a sigmoid those of the first and the second.
+        """The probability of each class: for one sigmoid those of the first and the second.
+
+        Of several sigmoids it is the probability that each is 1.
 
         Raises:
             ArgumentError: where the loss does not say how to make them.
@@ -130,13 +132,14 @@ class Preparation(NamedTuple):
         if self.link == "softmax":
             powers = np.exp(prediction - prediction.max(axis=-1, keepdims=True))
             return powers / powers.sum(axis=-1, keepdims=True)
-        if self.link == "sigmoid" and prediction.shape[1:] in ((), (1,)):
-            # Of either sign without an overflow.
-            second = np.exp(-np.logaddexp(0, -prediction.reshape(-1)))
-            return np.stack([1 - second, second], axis=1)
+        if self.link == "sigmoid":
+            ones = np.exp(-np.logaddexp(0, -prediction))  # Of either sign without an overflow.
+            if prediction.shape[1:] not in ((), (1,)):
+                return ones
+            return np.stack([1 - ones.ravel(), ones.ravel()], axis=1)
         raise ArgumentError(
-            "probabilities follow from loss='cross_entropy', or from loss='binary_cross_entropy' "
-            "with one output: this model was trained on neither"
+            "probabilities follow from loss='cross_entropy' or 'binary_cross_entropy': this model "
+            "was trained on neither"
         )
 
     def labels(self, codes: Int[np.ndarray, " samples"]) -> Shaped[np.ndarray, " samples"]:
