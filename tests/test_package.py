@@ -127,6 +127,15 @@ def test_no_files_of_a_wing_import_one_another_in_a_circle(wing):
     assert circles(graph) == []
 
 
+def test_the_commands_import_public_names_alone():
+    wholes = {"funcnn.atlas.report", "funcnn.core.checks"}
+    for module in FILES:
+        if wing_of(module) == "cli":
+            for other in IMPORTS[module] - wholes:
+                inner = other.startswith("funcnn.") and not other.startswith("funcnn.cli")
+                assert not inner or other.count(".") == 1, f"{module} imports {other}"
+
+
 def test_circles_are_found():
     graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"d", "a"}, "e": {"elsewhere"}}
     assert circles(graph) == [["b", "c"], ["d"]]

@@ -119,6 +119,59 @@ def test_what_is_no_curve(shapes):
         plots.prediction(*(np.ones(shape) for shape in shapes))
 
 
+def test_the_best_step_is_marked(ax):
+    plots.losses(FALLING, best=2, ax=ax)
+    assert set(ax.lines[1].get_xdata()) == {2}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["best: step 2"]
+
+
+def test_residuals(ax):
+    assert plots.residuals(np.array([[1], [2]]), np.array([0.5, 4.0]), ax=ax) is ax
+    points = ax.collections[0].get_offsets()
+    np.testing.assert_array_equal(points, [[0.5, 0.5], [4.0, -2.0]])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("prediction", "target − prediction")
+    for wrong in (np.ones(3), np.ones((2, 2)), 1.0):
+        with pytest.raises(funcnn.ArgumentError, match="target and prediction have shapes"):
+            plots.residuals(np.ones(2), wrong)
+
+
+@pytest.mark.parametrize(
+    ("classes", "counts", "names"),
+    [
+        (None, [[2, 0, 0], [0, 0, 1], [0, 0, 0]], ["blue", "green", "red"]),
+        (["red", "green", "blue"], [[0, 0, 0], [1, 0, 0], [0, 0, 2]], ["red", "green", "blue"]),
+    ],
+)
+def test_confusion(classes, counts, names, ax):
+    target, predicted = ["blue", "green", "blue"], np.array(["blue", "red", "blue"])
+    assert plots.confusion(target, predicted, classes=classes, ax=ax) is ax
+    np.testing.assert_array_equal(ax.images[0].get_array(), counts)
+    assert [text.get_text() for text in ax.get_yticklabels()] == names
+    assert sorted(text.get_text() for text in ax.texts) == ["1", "2"]
+
+
+def test_confusion_of_numbers_and_of_many_classes(ax):
+    plots.confusion(np.array([0.0, 10.0, 2.0]), np.array([0, 10, 10]), ax=ax)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "2", "10"]
+    many = plots.confusion(np.arange(100), np.arange(100))
+    assert (many.images[0].get_array().shape, len(many.texts)) == ((100, 100), 0)
+
+
+@pytest.mark.parametrize(
+    ("target", "predicted", "classes", "message"),
+    [
+        ([0, 1], [0, 1, 1], None, "target and prediction have shapes"),
+        ([0, 1], [[0.2, 0.8], [0.5, 0.5]], None, "target and prediction have shapes"),
+        ([], [], None, "target and prediction have shapes"),
+        ([0, 1], [0, 2], [0, 1], "lacks 2"),
+        ([0, 1], [0, 1], [0, 1, 1], "must hold each class once"),
+    ],
+)
+def test_what_is_no_confusion(target, predicted, classes, message):
+    with pytest.raises(funcnn.ArgumentError, match=message):
+        plots.confusion(target, predicted, classes=classes)
+
+
 def test_an_overlay_and_a_difference(ax):
     reproduction = funcnn.reproduce("sine/numpy", steps=50)
     assert reproduction.plot(ax=ax) is ax

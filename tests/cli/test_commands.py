@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -20,33 +19,7 @@ import funcnn
 from funcnn import cli
 from funcnn.atlas.reference import numpy_loops
 from funcnn.experiments import EXPERIMENTS
-from funcnn.runs.choices import DEFAULTS
-from funcnn.runs.pace import ClockPace
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command in this process: its exit code, stdout and stderr."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["funcnn", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-        shown = capsys.readouterr()
-        return exit_.value.code, shown.out, shown.err
-
-    return command
-
-
-@pytest.fixture
-def table(tmp_path):
-    """A .csv file of y = 2p + q and a class, in 40 rows."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((40, 2))
-    columns = np.column_stack([x, x @ [2, 1], np.arange(40) % 3])
-    path = tmp_path / "d.csv"
-    np.savetxt(path, columns, delimiter=",", header="p,q,y,kind", comments="", fmt="%.17g")
-    return path
+from funcnn.runs import DEFAULTS
 
 
 def logged(out):
@@ -187,6 +160,17 @@ BAD = {
     "set-steps": (["train", "mlp", "--set", "steps=5"], "steps is set elsewhere"),
     "set-unknown": (["train", "mlp", "--set", "beta1=0.5"], "sgd takes no beta1"),
     "save": (["train", "mlp", "--save", "weights.pt"], "'.pt' is not known"),
+    "log-every": (["train", "mlp", "--log-every", "0"], "'--log-every': 0 is not in the range"),
+    "resume": (["train", "mlp", "--resume", "maybe"], "'maybe' is not one of 'auto', 'true'"),
+    "resume-where": (["train", "mlp", "--resume", "auto"], "resume is for checkpoints="),
+    "data-thrice": (["train", "mlp", *["--data", "x.npy"] * 3], "--data is given 3 times"),
+    "metrics": (["train", "mlp", "--metrics", "r3"], "metrics='r3' is not known"),
+    "weights": (["predict", "none.npz", "--data", "d.csv"], "none.npz: there is no such file"),
+    "output": (["predict", "w", "--data", "d", "--output", "p.txt"], "'.txt' is not known"),
+    "output-array": (
+        ["predict", "w", "--data", "d", "--output", "p.npy", "--probabilities"],
+        "a .npy file holds one array",
+    ),
     "option": (["train", "mlp", "--stepz", "5"], "No such option"),
     "command": (["trane"], "No such command"),
     "sweep-nothing": (["sweep", "mlp"], "nothing is swept"),
@@ -467,35 +451,6 @@ def test_as_a_process():
     assert (code, err) == (0, "")
     assert logged(out) == [99, 199, 299]
     assert [line.split()[0] for line in out.splitlines()[4:]] == ["Result:", "Loss:", "Time:"]
-
-
-class Interrupted(ClockPace):
-    """Segments of 100 steps; Ctrl-C comes in the third."""
-
-    made = 0
-
-    def length(self):
-        return 100
-
-    def took(self, steps, seconds):
-        del seconds
-        self.made += steps
-        if self.made == 300:
-            signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture
-def run_interrupted(run, monkeypatch):
-    """Run a command in this process; Ctrl-C comes after 300 steps."""
-
-    def command(*arguments):
-        with monkeypatch.context() as patch:
-            patch.setattr("funcnn.runs.run.ClockPace", Interrupted)
-            return run(*arguments)
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield command
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("as_json", [False, True])
