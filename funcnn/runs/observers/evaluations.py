@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from funcnn.core import Params
 from funcnn.runs.observers.observer import Observer, Segment
@@ -40,9 +42,9 @@ class Evaluations(Observer):
         names: Sequence[str] = (),
     ) -> None:
         self.every, self._steps, self._per_epoch = every, steps, per_epoch
-        self.names = tuple(names)
-        self._scores = scores
-        self._sum, self._count = 0.0, 0
+        self._scores, self.names = scores, tuple(names)
+        # All of them, for one sum: sums of parts would depend on where the run was cut.
+        self._losses: list[Float[np.ndarray, " steps"]] = []
         self.rows: list[dict[str, Any]] = []
 
     def next_step(self, step: int) -> int:
@@ -51,16 +53,18 @@ class Evaluations(Observer):
 
     def see(self, segment: Segment) -> bool:
         """Record, where it is time; never stop."""
-        losses = segment.losses[0]
-        self._sum += float(losses.sum(dtype=np.float64))
-        self._count += len(losses)
+        self._losses.append(segment.losses[0])
         if segment.end % self.every and segment.end != self._steps:
             return False
-        scores = self._scores(segment.view().params)
-        row = {"step": segment.end, "epoch": segment.end / self._per_epoch}
-        self.rows.append(row | {"loss": self._sum / self._count} | scores)
-        self._sum, self._count = 0.0, 0
+        self._record(segment.end, np.concatenate(self._losses), self._scores(segment.view().params))
+        self._losses = []
         return False
+
+    def _record(
+        self, step: int, losses: Float[np.ndarray, " steps"], scores: Mapping[str, float]
+    ) -> None:
+        row = {"step": step, "epoch": step / self._per_epoch}
+        self.rows.append(row | {"loss": float(losses.mean(dtype=np.float64))} | dict(scores))
 
     def newest(self, step: int) -> dict[str, Any] | None:
         """What was recorded after that many steps; None where nothing was."""
@@ -72,11 +76,25 @@ class Evaluations(Observer):
 
     def memory(self) -> dict[str, Any]:
         """What must be known to go on."""
-        return {"rows": self.rows, "sum": self._sum, "count": self._count}
+        losses = np.concatenate(self._losses) if self._losses else np.zeros(0)
+        return {"rows": self.rows, "losses": losses}
 
     def recall(self, memory: Mapping[str, Any]) -> None:
-        """Go on from what was remembered."""
-        self.rows, self._sum, self._count = list(memory["rows"]), memory["sum"], memory["count"]
+        """Go on from what was remembered.
+
+        Or from the losses alone, where nothing was recorded and nothing else is to be.
+        """
+        self.rows, losses = list(memory["rows"]), memory["losses"]
+        while len(losses) >= self.every:
+            step = self.every * (1 + len(self.rows))
+            self._record(step, losses[: self.every], {})
+            losses = losses[self.every :]
+        self._losses = [losses] if len(losses) else []
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the records tell no more than the losses: the mean of each epoch."""
+        return not self.names and self.every == self._per_epoch
 
 
 class Patience(NamedTuple):
@@ -122,7 +140,7 @@ class EarlyStopping(Observer):
     Attributes:
         patience: which score it looks at, and when it stops.
         best: the best record so far; None before the first.
-        stopped: whether it has stopped the run.
+        stopped: whether it has stopped the run, or the one that this run goes on from.
     """
 
     def __init__(self, evaluations: Evaluations, patience: Patience, tree: Any) -> None:
@@ -141,9 +159,12 @@ class EarlyStopping(Observer):
             self.best, self._since = Best(segment.end, value, segment.view().params), 0
         else:
             self._since += 1
-        patience = self.patience.patience
-        self.stopped = patience is not None and self._since >= patience
+        self.stopped = self._is_over()
         return self.stopped
+
+    def _is_over(self) -> bool:
+        patience = self.patience.patience
+        return patience is not None and self._since >= patience
 
     def _is_better(self, value: float) -> bool:
         if not math.isfinite(value):
@@ -163,10 +184,11 @@ class EarlyStopping(Observer):
         return {"best": best, "since": self._since}
 
     def recall(self, memory: Mapping[str, Any]) -> None:
-        """Go on from what was remembered."""
+        """Go on from what was remembered; to be called inside ``numerics``."""
         best = memory["best"]
         if best is not None:
-            params = jax.tree.unflatten(self._tree, best["params"])
+            params = jax.tree.unflatten(self._tree, map(jnp.array, best["params"]))
             best = Best(best["step"], best["value"], params)
         self.best = best
         self._since = memory["since"]
+        self.stopped = self._is_over()
