@@ -31,6 +31,8 @@ def differences(
 ) -> list[str]:
     """The entries that differ, each with both values; nested ones by their path.
 
+    What is None or empty is nothing: it may as well be absent.
+
     >>> differences({"seed": 0, "params": {"w": [3]}}, {"seed": 0, "params": {"w": [4]}})
     ['params.w: [3] in the checkpoint, [4] here']
     """
@@ -50,8 +52,8 @@ def _entries(
         name = f"{prefix}{key}"
         if name in informative:
             continue
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping):
             entries |= _entries(value, informative, f"{name}.")
-        else:
+        elif value is not None:
             entries[name] = json.dumps(value)
     return entries

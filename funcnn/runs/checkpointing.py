@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,12 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from funcnn.checkpoints import INFORMATIVE, CheckpointFolder
+from funcnn.checkpoints import INFORMATIVE, Checkpoint, CheckpointFolder
 from funcnn.core import ArgumentError, ArgumentTypeError, TrainState, checks
 from funcnn.core.precision import numerics
-from funcnn.data.mapped import Mapped
-from funcnn.losses import without_options
-from funcnn.optimizers.optimizer import Recipe
+from funcnn.runs.manifest import manifest_of
 from funcnn.runs.observers.checkpoints import Every, Remembering
 from funcnn.runs.plan import Plan
 from funcnn.runs.shapes import structs
@@ -26,6 +22,9 @@ __all__ = ["Keeping", "keeping_of", "resumed"]
 
 EVERY = "60s"
 """How often to save where nobody says."""
+
+KEEP = 3
+"""How many checkpoints stay where nobody says."""
 
 
 class Keeping(NamedTuple):
@@ -78,14 +77,16 @@ def keeping_of(
             if value is not None:
                 raise ArgumentError(f"{name} is for checkpoints=, the folder, which is not given")
         return None
-    if resume is not None and not isinstance(resume, (bool, np.bool_)) and resume != "auto":
+    if resume is None or isinstance(resume, (bool, np.bool_)):
+        resume = bool(resume)
+    elif not isinstance(resume, str) or resume != "auto":
         raise ArgumentTypeError(f"resume={resume!r} must be True, False or 'auto'")
     others = other_data is not None and checks.flag("other_data", other_data)
     informative = INFORMATIVE | {"data"} if others else INFORMATIVE
-    manifest = _manifest(plan) | {"monitored": dict(monitored)}
-    folder = CheckpointFolder(checkpoints, 3 if keep is None else keep, manifest, informative)
+    manifest = manifest_of(plan, monitored)
+    folder = CheckpointFolder(checkpoints, KEEP if keep is None else keep, manifest, informative)
     every = _every(EVERY if checkpoint_every is None else checkpoint_every)
-    return Keeping(folder, every, False if resume is None else resume)
+    return Keeping(folder, every, resume)
 
 
 def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]) -> Plan:
@@ -98,7 +99,7 @@ def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]
             expected, or where it is another run's.
     """
     folder = keeping.folder
-    if keeping.resume is False or keeping.resume is np.False_:
+    if not keeping.resume:
         if folder.steps():
             raise ArgumentError(
                 f"checkpoints={str(folder.folder)!r} holds those of an earlier run, to step "
@@ -106,7 +107,7 @@ def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]
             )
         return plan
     with numerics(plan.dtype):
-        newest = folder.newest(_like(plan))
+        newest = _newest(plan, folder)
         if newest is None:
             if keeping.resume == "auto":
                 return plan
@@ -122,9 +123,21 @@ def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]
         state = jax.tree.map(
             lambda leaf: leaf if isinstance(leaf, jax.Array) else jnp.array(leaf), newest.state
         )
-    for name, observer in remembering.items():
-        observer.recall(newest.memory[name])
+        losses = newest.memory["losses"]["kept"][0]
+        memory = {"evaluations": {"rows": [], "losses": losses}} | newest.memory
+        for name, observer in remembering.items():
+            observer.recall(memory[name])
     return plan._replace(params=None, state=state, done=newest.step, named=frozenset())
+
+
+def _newest(plan: Plan, folder: CheckpointFolder) -> Checkpoint | None:
+    try:
+        return folder.newest(_like(plan))
+    except ArgumentError as error:
+        _, *lines = str(error).splitlines()
+        if lines and all(line.startswith("  data.") for line in lines):
+            raise ArgumentError(f"{error}\n  other_data=True goes on with them") from None
+        raise
 
 
 def _like(plan: Plan) -> TrainState:
@@ -148,75 +161,3 @@ def _every(asked: Any) -> Every:
         )
     number, unit = found.groups()
     return Every(seconds=float(number) * {"s": 1, "min": 60, "h": 3600}[unit])
-
-
-def _manifest(plan: Plan) -> dict[str, Any]:
-    """What the run is, in JSON's words: a checkpoint of another one is refused."""
-    problem = plan.problem
-    loss = problem.loss
-    return {
-        "versions": {name: importlib.metadata.version(name) for name in ("funcnn", "jax")},
-        "model": plan.recipe or _named(problem.model.apply),
-        "loss": [_named(without_options(loss)), _words(getattr(loss, "keywords", {}))],
-        "optimizer": _optimizer(problem.optimizer),
-        "numbers": {name: _words(number) for name, number in plan.numbers.items()},
-        "gradient": problem.gradient,
-        "form": plan.form.name,
-        "batches": _words(problem.batches),
-        "clip": _words(problem.clip),
-        "rows": _digest(plan.rows),
-        "dtype": plan.dtype,
-        "seed": plan.seed,
-        "steps": plan.steps,
-        "start": _digest(plan.params if plan.state is None else plan.state.params),
-        "data": {
-            name: None
-            if samples is None
-            else {
-                "shapes": [list(array.shape) for array in jax.tree.leaves(samples)],
-                "digest": _digest(samples),
-            }
-            for name, samples in (("training", plan.data), ("validation", plan.validation))
-        },
-    }
-
-
-def _optimizer(optimizer: Any) -> Any:
-    if not isinstance(optimizer, Recipe):
-        return _named(optimizer.update)
-    return {
-        "name": _named(optimizer.factory),
-        "settings": _words(dict(optimizer.settings)),
-        "schedules": {name: _named(schedule) for name, schedule in optimizer.schedules},
-    }
-
-
-def _named(function: Any) -> str:
-    function = getattr(function, "func", function)
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    return f"{getattr(function, '__module__', '')}.{name}"
-
-
-def _words(value: Any) -> Any:
-    """A value in JSON's words."""
-    if isinstance(value, Mapping):
-        return {str(name): _words(one) for name, one in value.items()}
-    if hasattr(value, "_asdict"):
-        return _words(value._asdict())
-    if isinstance(value, (list, tuple)):
-        return [_words(one) for one in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return np.asarray(value).tolist() if np.ndim(value) == 0 else repr(value)
-
-
-def _digest(tree: Any) -> str | None:
-    """The SHA-256 of all arrays of a tree; of those in a file a part at a time."""
-    if tree is None:
-        return None
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(tree):
-        digest.update(f"{leaf.dtype}{leaf.shape}".encode() if hasattr(leaf, "dtype") else b"")
-        for part in leaf.chunks() if isinstance(leaf, Mapped) else [leaf]:
-            digest.update(np.ascontiguousarray(part).data)
-    return digest.hexdigest()

@@ -50,13 +50,20 @@ class Monitoring(NamedTuple):
 
     @property
     def words(self) -> dict[str, Any]:
-        """What the end of the run depends on, in JSON's words."""
-        if self.evaluations is None:
+        """What must be the same in a run that goes on: what is recorded, and what ends the run.
+
+        Nothing, where an epoch's loss alone is recorded: callbacks may come and go.
+        """
+        records, stopping = self.evaluations, self.early_stopping
+        if records is None or (stopping is None and records.is_plain):
             return {}
-        words: dict[str, Any] = {"every": self.evaluations.every}
-        if self.early_stopping is not None:
-            words["patience"] = self.early_stopping.patience._asdict()
-        return words
+        words = {"every": records.every, "scores": records.names}
+        return words if stopping is None else words | stopping.patience._asdict()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run that this one goes on from was stopped since it got no better."""
+        return self.early_stopping is not None and self.early_stopping.stopped
 
     @property
     def history(self) -> History | None:
@@ -103,8 +110,7 @@ def monitoring_of(
         return Monitoring()
     _require_scores(plan, evaluation)
     scores = functools.partial(evaluation.scores, plan.model, plan.problem.loss)
-    names = evaluation.names
-    records = Evaluations(evaluation.every, plan.steps, plan.per_epoch, scores, names)
+    records = Evaluations(evaluation.every, plan.steps, plan.per_epoch, scores, evaluation.names)
     return Monitoring(
         records,
         None

@@ -291,13 +291,15 @@ def train(
         if keeping is not None:
             folder = stack.enter_context(keeping.folder)
             plan = resumed(plan, keeping, remembering)
-            saving = [Checkpoints(folder, keeping.every, remembering)]
+            saving = [Checkpoints(folder, keeping.every, remembering, plan.first)]
         interrupts = stack.enter_context(Interrupts())
         scored = monitoring.evaluations
         bar = stack.enter_context(Bar(plan.steps, progress, plan.done, plan.per_epoch, scored))
         log = Log(logged, bar.write, scored)
         watching = [recorded, *monitoring.observers, log, bar, interrupts]
-        outcome = run(plan, observers=[*watching, *saving])
+        # A run that was stopped early before is over.
+        over = plan._replace(steps=plan.done) if monitoring.is_over else plan
+        outcome = run(over, observers=[*watching, *saving])
         if saving and outcome.diverged == NEVER:
             saving[0].save(outcome.steps, outcome.state)
     return _result(plan, outcome, recorded, monitoring, interrupts)

@@ -48,6 +48,7 @@ class Checkpoints(Observer):
         folder: where to.
         every: how often.
         remembering: the observers whose memory is saved, by name.
+        first: the number of the run's first step, as a state counts them.
         clock: gives the time in seconds.
     """
 
@@ -56,10 +57,11 @@ class Checkpoints(Observer):
         folder: CheckpointFolder,
         every: Every,
         remembering: Mapping[str, Remembering],
+        first: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._every, self._remembering = folder, every, remembering
-        self._clock = clock
+        self._first, self._clock = first, clock
         self._last_time, self._last_step = clock(), -1
 
     def next_step(self, step: int) -> int | None:
@@ -79,12 +81,16 @@ class Checkpoints(Observer):
         return False
 
     def save(self, step: int, state: TrainState) -> None:
-        """Save a state, unless it is saved already or is not finite.
+        """Save a state, unless it is saved already or the run has diverged.
+
+        A run that diverges is put back to its last finite state, which is of an earlier step;
+        or its params are not finite, which the next loss will tell.
 
         Raises:
             CheckpointError: where it cannot be saved; it holds the state.
         """
-        if step == self._last_step or not _is_finite(state):
+        diverged = int(state.step) != self._first + step or not _is_finite(state)
+        if step == self._last_step or diverged:
             return
         memory = {name: one.memory() for name, one in self._remembering.items()}
         try:

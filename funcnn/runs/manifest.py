@@ -1,0 +1,151 @@
+"""What a run is, in JSON's words: a checkpoint of another run is told from one's own by it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from funcnn.data.mapped import Mapped
+from funcnn.optimizers.optimizer import Recipe
+from funcnn.runs.plan import Plan
+
+__all__ = ["described", "digest", "manifest_of"]
+
+
+def manifest_of(plan: Plan, monitored: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run is.
+
+    Args:
+        plan: the run.
+        monitored: what its end depends on beside the plan.
+    """
+    problem = plan.problem
+    # The numbers of a state that the run starts from are in its digest.
+    own = plan.numbers if plan.state is None else plan.named & plan.numbers.keys()
+    return {
+        "versions": {name: importlib.metadata.version(name) for name in ("funcnn", "jax")},
+        "model": plan.recipe or described(problem.model.apply),
+        "loss": described(problem.loss),
+        "optimizer": _optimizer(problem.optimizer),
+        "numbers": {name: described(plan.numbers[name]) for name in sorted(own)},
+        "gradient": problem.gradient,
+        "form": plan.form.name,
+        "batches": described(problem.batches),
+        "clip": described(problem.clip),
+        "rows": digest(plan.rows),
+        "dtype": plan.dtype,
+        "seed": plan.seed,
+        "steps": plan.steps,
+        "start": digest(plan.params if plan.state is None else plan.state),
+        "monitored": described(monitored),
+        "data": {"training": _samples(plan.data), "validation": _samples(plan.validation)},
+    }
+
+
+def described(value: Any, inside: tuple[int, ...] = ()) -> Any:
+    """A value in JSON's words, the same in every process that makes it in the same way.
+
+    A function is its name, and the values that it was given where it was made (those of a
+    ``functools.partial``, of a closure, and its defaults): so an optax optimizer tells its
+    learning rate. What a function computes is not looked at.
+
+    Args:
+        value: anything.
+        inside: the objects, by their ids, of which it is a part.
+    """
+    chain = (*inside, id(value))
+
+    def part(one: Any) -> Any:
+        return "itself" if id(one) in chain else described(one, chain)
+
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (np.ndarray, np.generic, jax.Array)):
+        is_number = value.ndim == 0 and not jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+        return np.asarray(value).tolist() if is_number else digest(value)
+    if hasattr(value, "_asdict"):  # a NamedTuple
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {str(name): part(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        ordered = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
+        return [part(one) for one in ordered]
+    name, given = _made_of(value)
+    if name is None:
+        # Without the address that the usual repr holds.
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    return {"function": name, "with": part(given)} if given else name
+
+
+def digest(tree: Any) -> str | None:
+    """The SHA-256 of all arrays of a tree, those in a file a part at a time; None for None."""
+    if tree is None:
+        return None
+    content = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        content.update(f"{leaf.dtype}{leaf.shape}".encode())
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)  # noqa: PLW2901
+        for part in leaf.chunks() if isinstance(leaf, Mapped) else [leaf]:
+            # As bytes: Python's buffers do not know bfloat16.
+            content.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+    return content.hexdigest()
+
+
+def _samples(samples: Any) -> dict[str, Any] | None:
+    if samples is None:
+        return None
+    shapes = [list(array.shape) for array in jax.tree.leaves(samples)]
+    return {"shapes": shapes, "digest": digest(samples)}
+
+
+def _optimizer(optimizer: Any) -> Any:
+    if not isinstance(optimizer, Recipe):
+        return described(optimizer.update)
+    return {
+        "name": described(optimizer.factory),
+        "settings": described(dict(optimizer.settings)),
+        "schedules": described(dict(optimizer.schedules)),
+    }
+
+
+def _made_of(value: Any) -> tuple[str | None, dict[str, Any]]:
+    """The name of a function or a class, and what it was given; None for anything else."""
+    if isinstance(value, functools.partial):
+        name, given = _made_of(value.func)
+        return name, given | {
+            str(number): one for number, one in enumerate(value.args)
+        } | value.keywords
+    function = inspect.unwrap(value) if callable(value) else value
+    name = getattr(function, "__qualname__", None)
+    if name is None:
+        return None, {}
+    given = _captured(function) if inspect.isfunction(function) else {}
+    owner = getattr(function, "__self__", None)
+    if inspect.ismethod(function):
+        given = _captured(function.__func__) | {"self": owner}
+    return f"{getattr(function, '__module__', '')}.{name}", given
+
+
+def _captured(function: Callable[..., Any]) -> dict[str, Any]:
+    """The defaults of a Python function, and what its closure holds, by name."""
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    held = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # A name that was not given a value yet.
+            held[name] = cell.cell_contents
+    return defaults | held
