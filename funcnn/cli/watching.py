@@ -30,8 +30,8 @@ _OPTIONS = (
     click.option("--evaluate-every", metavar="STEPS", type=int,
                  help="Steps between two measurements; an epoch without it."),
     click.option("--monitor", metavar="SCORE",
-                 help="Keep the weights of the step at which this score is the best: "
-                      "validation_loss. Without it and --patience, those of the last step."),
+                 help="Keep the weights of the step at which this score is the best; with "
+                      "validation and without it validation_loss; last: those of the last step."),
     click.option("--mode", help="min or max: which of --monitor is the best."),
     click.option("--patience", metavar="N", type=int,
                  help="Stop after N measurements without a better one, and keep the best weights."),
@@ -66,12 +66,17 @@ def read_watched(options: Mapping[str, Any], usual_loss: str) -> dict[str, Any]:
     metrics, every = options["metrics"], options["checkpoint_every"]
     if metrics is not None:
         metrics = metrics.split(",")
-    elif validation is not None or options["validation_fraction"] is not None:
-        metrics = _usual_metric(options["loss"] or usual_loss, options["target"])
+    monitor = options["monitor"]
+    if validation is not None or options["validation_fraction"] is not None:
+        if options["metrics"] is None:
+            metrics = _usual_metric(options["loss"] or usual_loss, options["target"])
+        if monitor is None:
+            monitor = "validation_loss"
     return {
         **options,
         "validation": validation,
         "metrics": metrics,
+        "monitor": None if monitor == "last" else monitor,
         "checkpoint_every": int(every) if every is not None and every.isdecimal() else every,
         "resume": RESUME.get(options["resume"]),
     }

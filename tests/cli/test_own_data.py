@@ -74,8 +74,8 @@ def test_the_best_step_is_said(run, table):
     # Nothing can be learned of these targets, but each by heart.
     arguments = ("train", "mlp_linear", "--data", table, "--target", "kind", *OPTIONS, "--json",
                  "--learning-rate", 0.3)  # fmt: skip
-    last = json.loads(run(*arguments)[1])
-    best = json.loads(run(*arguments, "--monitor", "validation_loss")[1])
+    last = json.loads(run(*arguments, "--monitor", "last")[1])
+    best = json.loads(run(*arguments)[1])
     whole = trained(table, target="kind", learning_rate=0.3)
     history = whole.history["validation_loss"]
     lowest = int(10 * (history.argmin() + 1))
@@ -83,9 +83,10 @@ def test_the_best_step_is_said(run, table):
     assert (last["best_step"], best["best_step"]) == (None, lowest)
     assert last["scores"]["validation_loss"] == pytest.approx(history[-1], rel=1e-5)
     assert best["scores"]["validation_loss"] == pytest.approx(history.min(), rel=1e-5)
-    _, out, _ = run(*(word for word in arguments if word != "--json"))
+    words = [word for word in arguments if word != "--json"]
+    _, out, _ = run(*words, "--monitor", "last")
     assert f"Best: step {lowest}, and those of the last step are kept; --monitor" in out
-    _, out, _ = run(*(word for word in arguments if word != "--json"), "--patience", 1)
+    _, out, _ = run(*words, "--patience", 1)
     assert f"Best: step {lowest} of {lowest + 10}, whose weights are kept" in out
 
 
