@@ -1,7 +1,7 @@
 """The benchmark: funcnn beside the libraries that train the same networks.
 
 ``tasks`` says what is measured, ``peers`` by which libraries, ``timing`` how. Further
-measurements are in ``scaling``, ``cold``, ``auto`` and ``overhead``.
+measurements are in ``scaling``, ``cold``, ``auto``, ``overhead`` and ``real``.
 
 Imports go one way: ``records`` (plain data), ``tables`` and ``pictures`` (how a record is
 shown), ``results`` (records that print and plot), and then what measures.

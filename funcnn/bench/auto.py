@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -40,26 +40,6 @@ GRIDS: Mapping[str, tuple[Sequence[int], Sequence[int]]] = MappingProxyType(
 """For each task its sizes (points or samples) and its steps, in increasing order."""
 
 
-def measure(
-    *,
-    rounds: int = 3,
-    device: str | None = None,
-    each: Callable[[Forms], object] | None = None,
-) -> Forms:
-    """Time the runs of ``GRIDS`` in either form, and in the one that ``"auto"`` takes.
-
-    Args:
-        rounds: how often each is timed.
-        device: ``"cpu"`` or ``"gpu"``; JAX's own choice without it.
-        each: called after each run with the result so far.
-
-    Raises:
-        ArgumentError, ArgumentTypeError: for arguments that cannot be used, before
-            anything is measured.
-    """
-    return environment.last_of(_results, METHOD, rounds, device, each)
-
-
 def _results(method: str, facts: dict[str, Any], rounds: int, device: str) -> Iterator[Forms]:
     del device  # JAX's default device by now.
     result = Forms(method, facts, timings=(), left_out={})
@@ -92,3 +72,7 @@ def _timed(name: str, size: int, steps: int, rounds: int) -> FormTiming:
     calls = {form: functools.partial(finite_run, task, plan) for form, plan in plans.items()}
     seconds = side_by_side(calls, rounds)
     return FormTiming(name, size, steps, seconds, chosen=plans["auto"].form.name)
+
+
+measure = environment.measurement(_results, METHOD, usual_rounds=3)
+"""Time the runs of ``GRIDS`` in either form, and in the one that ``"auto"`` takes."""

@@ -17,7 +17,7 @@ import jax
 from funcnn.core import ArgumentError, checks
 from funcnn.core.precision import jax_promotion, numerics
 
-__all__ = ["DEVICES", "check_device", "described", "last_of", "settings"]
+__all__ = ["DEVICES", "check_device", "described", "last_of", "measurement", "settings"]
 
 Result = TypeVar("Result")
 
@@ -34,6 +34,7 @@ PACKAGES = (
     "equinox",
     "keras",
     "scikit-learn",
+    "skorch",
 )
 
 VARIABLES = (
@@ -91,6 +92,41 @@ def last_of(
             if each is not None:
                 each(result)
     return so_far[-1]
+
+
+def measurement(
+    results: Callable[[str, dict[str, Any], int, str], Iterator[Result]],
+    method: str,
+    usual_rounds: int,
+) -> Callable[..., Result]:
+    """The function that makes a measurement: ``measure(rounds=, device=, each=)``.
+
+    Args:
+        results: as in :func:`last_of`.
+        method: as in :func:`last_of`.
+        usual_rounds: the rounds where none are given.
+    """
+
+    def measure(
+        *,
+        rounds: int = usual_rounds,
+        device: str | None = None,
+        each: Callable[[Result], object] | None = None,
+    ) -> Result:
+        """Make the measurement that the module tells of.
+
+        Args:
+            rounds: how often each part is timed.
+            device: ``"cpu"`` or ``"gpu"``; JAX's own choice without it.
+            each: called after each part with the result so far.
+
+        Raises:
+            ArgumentError, ArgumentTypeError: for arguments that cannot be used, before
+                anything is measured.
+        """
+        return last_of(results, method, rounds, device, each)
+
+    return measure
 
 
 @contextlib.contextmanager

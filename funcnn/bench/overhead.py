@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import io
+import math
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,32 +30,22 @@ from funcnn.runs.start import initial_params
 
 __all__ = ["measure"]
 
+LONG_SECONDS = 10
+"""How long the bare loop takes beside which all observers at once are timed."""
+
+LONG_ROUNDS = 3
+"""How often, at most, these two are timed."""
+
+LONG_SAMPLES = 100_000
+"""The samples that they train on; a tenth as many are to validate on."""
+
 METHOD = (
     "run: the run of train without observers, its data placed and its start drawn in it; fit: the "
     "compiled loop alone, its data and start placed before. Both have run once before they are "
     "timed, and are timed in each of the rounds ({rounds}), a short one as often as fills 0.2 s. A "
-    'second call: train("polynomial", (x, y), degree=1, steps=40) on 40 points.'
+    'second call: train("polynomial", (x, y), degree=1, steps=40) on 40 points. all observers: a '
+    "whole call of train with bar, log, history, validation each epoch and checkpoints every 5 s."
 )
-
-
-def measure(
-    *,
-    rounds: int = 9,
-    device: str | None = None,
-    each: Callable[[Overhead], object] | None = None,
-) -> Overhead:
-    """Time each model's own experiment, as a run and as its loop alone; and a whole short call.
-
-    Args:
-        rounds: how often each is timed.
-        device: ``"cpu"`` or ``"gpu"``; JAX's own choice without it.
-        each: called after each experiment with the result so far.
-
-    Raises:
-        ArgumentError, ArgumentTypeError: for arguments that cannot be used, before
-            anything is measured.
-    """
-    return environment.last_of(_results, METHOD, rounds, device, each)
 
 
 def _results(method: str, facts: dict[str, Any], rounds: int, device: str) -> Iterator[Overhead]:
@@ -61,7 +55,8 @@ def _results(method: str, facts: dict[str, Any], rounds: int, device: str) -> It
         result = dataclasses.replace(result, runs=(*result.runs, _timed(model, rounds)))
         yield result
     seconds = side_by_side({"call": _short_call()}, rounds)["call"]
-    yield dataclasses.replace(result, call_seconds=seconds)
+    result = dataclasses.replace(result, call_seconds=seconds)
+    yield dataclasses.replace(result, runs=(*result.runs, _observed(min(rounds, LONG_ROUNDS))))
 
 
 def _timed(model: str, rounds: int) -> RunTiming:
@@ -69,14 +64,39 @@ def _timed(model: str, rounds: int) -> RunTiming:
     calls = {"run": functools.partial(run, plan), "fit": _bare_fit(plan)}
     with numerics(plan.dtype):
         seconds = side_by_side(calls, rounds)
-    return RunTiming(
-        experiment=OF_MODEL[model].name,
-        model=model,
-        form=plan.form.name,
-        steps=plan.steps,
-        run_seconds=seconds["run"],
-        fit_seconds=seconds["fit"],
-    )
+    return _record(OF_MODEL[model].name, model, plan, seconds)
+
+
+def _observed(rounds: int) -> RunTiming:
+    """A call of ``train`` with every observer, beside a bare ``fit`` of as many steps."""
+    x = np.random.default_rng(0).standard_normal((LONG_SAMPLES * 11 // 10, 20), np.float32)
+    y = np.sin(x[:, 0] * x[:, 1]) + x[:, 2] ** 2 + x[:, 3]
+    data, validation = (x[:LONG_SAMPLES], y[:LONG_SAMPLES]), (x[LONG_SAMPLES:], y[LONG_SAMPLES:])
+    model: dict[str, Any] = {"model": "mlp_linear", "hidden": 50, "batch_size": 64}
+    epoch = make_plan(data=data, epochs=1, **model)
+    (once,) = side_by_side({"epoch": _bare_fit(epoch)}, 1)["epoch"]
+    epochs = math.ceil(LONG_SECONDS / once)
+
+    def observed() -> None:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            train(
+                data=data,
+                epochs=epochs,
+                validation=validation,
+                log_every=epoch.per_epoch,
+                checkpoints=f"{folder}/run",
+                checkpoint_every="5s",
+                progress=True,
+                **model,
+            )
+
+    plan = make_plan(data=data, epochs=epochs, **model)
+    seconds = side_by_side({"run": observed, "fit": _bare_fit(plan)}, rounds)
+    return _record("all observers", "mlp_linear", plan, seconds)
 
 
 def _bare_fit(plan: Plan) -> Callable[[], Any]:
@@ -89,8 +109,18 @@ def _bare_fit(plan: Plan) -> Callable[[], Any]:
     return lambda: jax.block_until_ready(fit(update, state, data, plan.steps))
 
 
+def _record(
+    experiment: str, model: str, plan: Plan, seconds: dict[str, tuple[float, ...]]
+) -> RunTiming:
+    return RunTiming(experiment, model, plan.form.name, plan.steps, seconds["run"], seconds["fit"])
+
+
 def _short_call() -> Callable[[], Any]:
     """A call of ``train`` whose steps cost next to nothing."""
     x = np.linspace(-1, 1, 40)
     data = (x, 2 * x + 1)
     return functools.partial(train, "polynomial", data, degree=1, steps=40, progress=False)
+
+
+measure = environment.measurement(_results, METHOD, usual_rounds=9)
+"""Time runs beside their loops alone; and a whole short call."""

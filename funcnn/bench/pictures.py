@@ -141,6 +141,26 @@ def overhead(result: records.Overhead) -> Figure:
     return figure
 
 
+@picture.register(records.Real)
+def real(result: records.Real) -> Figure:
+    """For each task a bar for each library, its score beside its name."""
+    columns = min(2, len(result.tasks))
+    rows = math.ceil(len(result.tasks) / columns)
+    figure, grid = _figure(result, rows, columns, (6 * columns, 2.4 * rows))
+    for ax, task in zip(grid, result.tasks, strict=False):
+        seconds = {
+            f"{timing.peer} ({timing.score:.3f})": statistics.median(timing.seconds)
+            for timing in task.timings
+        }
+        _bars(ax, seconds, list(seconds)[:1], lambda value: f"{number(value)} s")
+        ax.set(xscale="log", xlabel="seconds a fit (log scale)")
+        ax.set_title(f"{task.task} ({task.measure}): {task.title}", fontsize=8)
+        ax.margins(x=0.2)
+    for ax in grid[len(result.tasks) :]:
+        ax.axis("off")
+    return figure
+
+
 def _bars(
     ax: Axes,
     values: Mapping[str, float],

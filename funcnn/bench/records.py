@@ -14,10 +14,13 @@ from funcnn.bench.saving import Record
 __all__ = [
     "Benchmark",
     "Cold",
+    "FitTiming",
     "FormTiming",
     "Forms",
     "Overhead",
     "Point",
+    "Real",
+    "RealResult",
     "Record",
     "RunTiming",
     "Scaling",
@@ -247,3 +250,70 @@ class Overhead(Record):
 
     runs: tuple[RunTiming, ...]
     call_seconds: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class FitTiming:
+    """A library's whole fits of one task.
+
+    Attributes:
+        peer: the library.
+        first_seconds: its first fit.
+        seconds: each later one.
+        scores: the score of each fit on samples set aside, that of the first in front.
+    """
+
+    peer: str
+    first_seconds: float
+    seconds: tuple[float, ...]
+    scores: tuple[float, ...]
+
+    @property
+    def score(self) -> float:
+        """The mean score."""
+        return statistics.mean(self.scores)
+
+
+@dataclasses.dataclass(frozen=True)
+class RealResult:
+    """The fits of one task.
+
+    Attributes:
+        task: its name.
+        title: its sizes.
+        steps: the updates of a fit.
+        measure: the name of the score: ``"accuracy"`` or ``"r2"``.
+        noise: how far two scores may be from each other by random numbers.
+        timings: one for each library, funcnn's first.
+        left_out: the libraries that failed, and why.
+    """
+
+    task: str
+    title: str
+    steps: int
+    measure: str
+    noise: float
+    timings: tuple[FitTiming, ...]
+    left_out: dict[str, str]
+
+    def ratio(self, timing: FitTiming) -> float:
+        """The time of a later fit over that of funcnn's, median to median."""
+        own = self.timings[0].seconds
+        return statistics.median(timing.seconds) / statistics.median(own)
+
+    def agrees(self, timing: FitTiming) -> bool:
+        """Whether the score is funcnn's, within the noise; False where it is not finite."""
+        return abs(timing.score - self.timings[0].score) <= self.noise
+
+
+@dataclasses.dataclass(frozen=True)
+class Real(Record):
+    """Whole fits of real data, of funcnn and other libraries.
+
+    Attributes:
+        missing: the libraries that are not installed, and why.
+        tasks: a result for each task.
+    """
+
+    missing: dict[str, str]
+    tasks: tuple[RealResult, ...]

@@ -10,7 +10,7 @@ from funcnn.bench import pictures, records, tables
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Benchmark", "Cold", "Forms", "Overhead", "Scaling", "TaskResult"]
+__all__ = ["Benchmark", "Cold", "Forms", "Overhead", "Real", "RealResult", "Scaling", "TaskResult"]
 
 
 class Shown:
@@ -26,6 +26,13 @@ class Shown:
             MissingExtraError: where matplotlib is not installed.
         """
         return pictures.picture(self)
+
+
+class RealResult(records.RealResult):
+    """The fits of one task; ``str`` is their table."""
+
+    def __str__(self) -> str:
+        return str(tables.table(self))
 
 
 class TaskResult(records.TaskResult):
@@ -56,3 +63,10 @@ class Forms(Shown, records.Forms):
 
 class Overhead(Shown, records.Overhead):
     """What :func:`funcnn.bench.overhead.measure` measured."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Real(Shown, records.Real):
+    """What :func:`funcnn.bench.real.measure` measured."""
+
+    tasks: tuple[RealResult, ...]

@@ -154,6 +154,41 @@ def overhead(result: records.Overhead) -> Table:
     return Table(_rows(columns, figures), [*call, "", *_footer(result, {})])
 
 
+@table.register(records.Real)
+def real(result: records.Real) -> Table:
+    """Every task's table; below them who is missing, the method and the machine."""
+    rows = [line for one in result.tasks for line in (*real_task(one).rows, "")]
+    return Table(rows, _footer(result, result.missing))
+
+
+@table.register(records.RealResult)
+def real_task(result: records.RealResult) -> Table:
+    """A row for each library, and who is left out and why."""
+    columns = {"": "<14", "first, s": ">10", "fit, s": ">10", "minimum": ">10"}
+    columns |= {"µs a step": ">12", "to funcnn": ">12", result.measure: ">10"}
+    columns |= {"  from … to": "<19", " ": ""}
+    figures = (
+        (
+            timing.peer,
+            number(timing.first_seconds),
+            number(statistics.median(timing.seconds)),
+            number(min(timing.seconds)),
+            number(statistics.median(timing.seconds) / result.steps * 1e6),
+            number(result.ratio(timing)),
+            f"{timing.score:.4f}",
+            f"  {min(timing.scores):.4f} … {max(timing.scores):.4f}",
+            "" if result.agrees(timing) else f"  not within {result.noise:g} of funcnn's",
+        )
+        for timing in result.timings
+    )
+    rows = [
+        f"{result.task}: {result.title}, {result.steps:,} steps",
+        *(row.rstrip() for row in _rows(columns, figures)),
+        *(f"{name:<14}{why}" for name, why in result.left_out.items()),
+    ]
+    return Table(rows, [])
+
+
 def number(value: float) -> str:
     """Four significant digits, without an exponent.
 

@@ -22,6 +22,7 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "cold": ("TASK", "--peers", "--device"),
     "auto": ("TASK", "--peers"),
     "overhead": ("TASK", "--peers"),
+    "real": ("--device",),
 }
 """The measurements beside that of the peers, each in a module of ``funcnn.bench`` of the same
 name; and what each does not take."""
@@ -31,7 +32,9 @@ name; and what each does not take."""
 @click.argument("names", metavar="[TASK]...", nargs=-1)
 @click.option("--peers", metavar="NAME[,NAME...]", help="Whom to measure beside funcnn.")
 @click.option(
-    "--rounds", type=int, help="How often each is timed; 9 without it, 3 for --scaling and --auto."
+    "--rounds",
+    type=int,
+    help="How often each is timed; 9 without it, 3 for --scaling, --auto and --real.",
 )
 @click.option("--device", help="cpu or gpu; JAX's own choice without it.")
 @click.option("--json", "json_path", metavar="FILE", help="Write all figures to FILE.")
@@ -40,6 +43,7 @@ name; and what each does not take."""
 @click.option("--cold", is_flag=True, help="Measure whole processes: funcnn train mlp.")
 @click.option("--auto", is_flag=True, help="Measure what form='auto' takes, and both forms.")
 @click.option("--overhead", is_flag=True, help="Measure runs beside their loops alone.")
+@click.option("--real", is_flag=True, help="Measure whole fits of real data, and their scores.")
 def bench(
     names: tuple[str, ...],
     peers: str | None,
@@ -53,8 +57,9 @@ def bench(
 
     Without TASKs, all of them: two-layer, linear-adam, cubic-sgd, cubic-rmsprop, legendre,
     dynamic, wide, large-batch, sweep-mlp, sweep-cubic. With --scaling they are axes: steps,
-    width, batch, points, members. The extra "bench" has the libraries; those that are missing
-    are named and left out.
+    width, batch, points, members. With --real they are digits, diabetes, regression and
+    classification, and the peers scikit-learn, pytorch and skorch. The extra "bench" has the
+    libraries; those that are missing are named and left out.
     """
     if json_path is not None:
         check_place("--json", json_path, ".json")

@@ -84,13 +84,17 @@ def test_the_table_and_the_picture_of_an_overhead():
 def test_a_run_is_timed_beside_its_loop(run, monkeypatch, tmp_path):
     of_model = {"polynomial": overhead.OF_MODEL["polynomial"]}
     monkeypatch.setattr(overhead, "OF_MODEL", of_model)
+    monkeypatch.setattr(overhead, "LONG_SAMPLES", 640)
+    monkeypatch.setattr(overhead, "LONG_SECONDS", 1e-9)
     path = tmp_path / "o.json"
     code, out, err = run("--overhead", "--rounds", 2, "--json", path)
     assert (code, err) == (0, "")
     result = Overhead.load(path)
     assert out == f"{result}\n"
-    (timing,) = result.runs
+    timing, observed = result.runs
     assert (timing.experiment, timing.steps) == ("sine/module", 2000)
+    assert (observed.experiment, observed.steps) == ("all observers", 10)
+    assert len(observed.run_seconds) == len(observed.fit_seconds) == 2
     assert len(timing.run_seconds) == len(timing.fit_seconds) == len(result.call_seconds) == 2
     assert timing.ratio_of_medians > 0.5
 

@@ -20,7 +20,7 @@ import numpy as np
 from funcnn.bench.drawing import Task
 from funcnn.core import ArgumentError, checks
 
-__all__ = ["OWN", "PEERS", "NotServedError", "Peer", "Prepared", "find"]
+__all__ = ["OWN", "PEERS", "NotServedError", "Peer", "Prepared", "find", "missing_package"]
 
 
 class NotServedError(Exception):
@@ -101,8 +101,13 @@ def find(peers: Iterable[str | Peer] | None) -> tuple[list[Peer], dict[str, str]
         try:
             found.append(peer if isinstance(peer, Peer) else Peer(name, _prepare(name)))
         except ImportError as error:
-            missing[name] = f"{error.name or error} is not installed: pip install 'funcnn[bench]'"
+            missing[name] = missing_package(error)
     return found, missing
+
+
+def missing_package(error: ImportError) -> str:
+    """Which package is missing, and how to get it."""
+    return f"{error.name or error} is not installed: pip install 'funcnn[bench]'"
 
 
 def _prepare(name: str) -> Callable[[Task, str], Prepared]:
