@@ -12,7 +12,7 @@ import numpy as np
 from jax.core import Tracer
 
 from funcnn.core.errors import ArgumentError, ArgumentTypeError
-from funcnn.core.names import ARGUMENTS, VALUES, Table, here, spelt
+from funcnn.core.names import ALIASES, ARGUMENTS, VALUES, Table, alias, here, spelt
 
 __all__ = ["choice", "flag", "function", "integer", "keywords", "number"]
 
@@ -93,8 +93,20 @@ def number(
 
 
 def function(argument: str, value: Any) -> Any:
-    """``value``, where it is callable and hashable: what is compiled for it is found by it."""
+    """``value``, where it is callable and hashable: what is compiled for it is found by it.
+
+    What is PyTorch's is refused: it computes with tensors, and not with what JAX traces.
+    """
     advice = ""
+    named = value if hasattr(value, "__name__") else type(value)
+    if callable(value) and getattr(named, "__module__", "").split(".")[0] == "torch":
+        name = named.__name__
+        meant = alias(argument, name) if argument in ALIASES else name
+        advice = f"; {argument}={meant!r} is the same here" if meant != name else ""
+        raise ArgumentTypeError(
+            f"{argument} is PyTorch's {name}, which takes tensors and nothing that JAX traces"
+            f"{advice}"
+        )
     if callable(value):
         try:
             hash(value)

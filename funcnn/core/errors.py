@@ -78,21 +78,29 @@ class DivergenceError(ArithmeticError):
         state: the last state whose loss and params are finite (the first state, where there
             is none): ``state.params`` can be used, or trained on at a smaller rate.
         losses: the finite losses, one for each step before ``step``.
+        parameter: the first parameter whose gradient is not finite, such as ``"w2"``, a path in
+            ``state.params``; None where this cannot be told.
     """
 
     def __init__(
-        self, step: int, state: TrainState | None, losses: Shaped[np.ndarray, " steps"]
+        self,
+        step: int,
+        state: TrainState | None,
+        losses: Shaped[np.ndarray, " steps"],
+        parameter: str | None = None,
     ) -> None:
-        super().__init__(step, state, losses)
+        super().__init__(step, state, losses, parameter)
         self.step = step
         self.state = state
         self.losses = losses
+        self.parameter = parameter
 
     def __str__(self) -> str:
         kept = "" if self.state is None else f" (the state of step {int(self.state.step)} is kept)"
+        first = "" if self.parameter is None else f", first in the gradient of {self.parameter}"
         return (
-            f"the run diverged: after {self.step} steps it is not finite any more; a smaller "
-            f"learning_rate may help{kept}"
+            f"the run diverged: after {self.step} steps it is not finite any more{first}; a "
+            f"smaller learning_rate may help{kept}"
         )
 
 

@@ -24,19 +24,18 @@ class Table(NamedTuple):
     words: dict[str, str]
 
 
-_EPOCHS = (
-    "epoch epochs nb_epoch nb_epochs num_epochs n_epochs max_epochs num_train_epochs "
-    "steps_per_epoch max_iter"
-)
-
 _SCHEDULES = "schedule scheduler lr_decay lr_schedule lr_scheduler warmup_steps"
 
 ARGUMENTS = Table(
     same={
         "learning_rate": f"{_SCHEDULES} lr eta eta0 rate step_size alpha0 base_lr init_lr "
         "initial_lr lr_init learning_rate_init",
-        "steps": f"{_EPOCHS} iter iters iterations n_iter n_iters num_iters num_iterations "
+        "epochs": "epoch nb_epoch nb_epochs num_epochs n_epochs max_epochs num_train_epochs",
+        "epochs or steps": "max_iter",
+        "steps": "iter iters iterations n_iter n_iters num_iters num_iterations "
         "max_iters max_iterations n_steps num_steps max_steps total_steps train_steps updates",
+        "batches": "batch_indices batch_sampler sampler",
+        "drop_last": "drop_remainder",
         "batch_size": "batch bs mini_batch mini_batch_size train_batch_size",
         "hidden": "hidden_size hidden_sizes hidden_dim hidden_dims hidden_layer hidden_layers "
         "hidden_layer_sizes hidden_features hidden_units hidden_channels n_hidden num_hidden "
@@ -54,7 +53,30 @@ ARGUMENTS = Table(
         "params": "w weights parameters variables initial_params initial_weights init_params "
         "init_weights theta",
         "state": "initial_state init_state train_state opt_state optimizer_state optim_state "
-        "checkpoint resume warm_start",
+        "warm_start",
+        "sample_weight": "sample_weights",
+        "standardize": "normalize normalise standardise scaler",
+        "categories": "categorical categorical_features categorical_columns cat_features",
+        "clip_grad_norm": "clipnorm global_clipnorm grad_clip gradient_clip "
+        "gradient_clip_val clip_grad max_grad_norm max_norm",
+        "clip_grad_value": "clipvalue gradient_clip_value",
+        "clip_grad_norm or clip_grad_value": "clip clip_gradients",
+        "validation": "validation_data validation_set val val_data val_dataset val_dataloader "
+        "valid_data x_val y_val x_valid y_valid x_test y_test test_data eval_data eval_dataset "
+        "eval_set",
+        "validation_fraction": "validation_split val_split val_fraction val_size test_size",
+        "metrics": "metric scoring eval_metric compute_metrics",
+        "evaluate_every": "validation_freq eval_every eval_freq eval_steps val_every "
+        "val_check_interval check_val_every_n_epoch",
+        "patience": "early_stopping early_stop early_stopping_patience early_stopping_rounds "
+        "n_iter_no_change",
+        "min_delta": "tol tolerance",
+        "callbacks": "callback hook hooks",
+        "checkpoints": "checkpoint checkpoint_dir checkpoint_path ckpt ckpt_dir save_dir "
+        "output_dir default_root_dir",
+        "checkpoint_every": "save_every save_freq save_steps checkpoint_freq",
+        "keep": "keep_last max_to_keep max_checkpoints save_total_limit save_top_k",
+        "resume": "resume_from resume_from_checkpoint resume_training auto_resume",
         "loss": "criterion objective cost cost_function loss_fn loss_func loss_function",
         "optimizer": "optim opt optimiser solver tx",
         "gradient": "grad grads grad_fn autodiff autograd backward manual value_and_grad",
@@ -81,16 +103,16 @@ ARGUMENTS = Table(
     },
     words={
         "It may be a schedule, such as optax.cosine_decay_schedule(1e-2, 1000).": _SCHEDULES,
-        "An epoch is len(x) / batch_size steps.": _EPOCHS,
+        "An epoch has len(x) / batch_size steps.": "steps_per_epoch",
+        "It is how many records in a row may pass without a better one.": "early_stopping "
+        "early_stop",
         "The data are one pair, (x, y).": "x y xs ys x_train y_train targets label labels",
         "It follows from the data.": "in_features input_size input_dim input_shape in_dim "
         "n_inputs num_inputs n_features num_features n_features_in",
         "AMSGrad is not offered; optimizer='adam' is Adam without it.": "amsgrad",
         "eps is added to the root, as in PyTorch; eps_root is not offered.": "eps_root eps_in_sqrt",
         "Pass an optax transformation as the optimizer for this, such as "
-        "optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(1e-2)).": "clip clipnorm "
-        "clipvalue clip_grad clip_gradients global_clipnorm grad_clip "
-        "gradient_clip gradient_clip_val max_grad_norm use_ema ema_momentum "
+        "optax.chain(optax.ema(0.9), optax.sgd(1e-2)).": "use_ema ema_momentum "
         "ema_overwrite_frequency gradient_accumulation_steps accumulate_grad_batches "
         "initial_accumulator_value loss_scale_factor",
         "It is not offered: let the loss be the negative of what is to grow.": "maximize",
@@ -98,15 +120,9 @@ ARGUMENTS = Table(
         "foreach fused capturable differentiable run_eagerly",
         "JAX chooses the device: train inside `with jax.default_device(...):`.": "device devices "
         "accelerator gpu cuda use_gpu",
-        "Callbacks are not offered yet.": "callback callbacks hook hooks",
-        "It is not offered yet: batches are shuffled anew each epoch.": "shuffle",
-        "It is not offered yet: compare result.predict(x) with y for other x and y.": "metrics "
-        "validation_data validation_split validation_freq validation_fraction val_data x_val "
-        "y_val x_test y_test eval_set",
-        "It is not offered yet: a run makes all its steps.": "early_stopping patience tol "
-        "n_iter_no_change min_delta",
-        "It is not offered yet: weigh the samples in a loss of your own.": "sample_weight "
-        "sample_weights class_weight",
+        "It is an argument of funcnn.train: the members of a sweep make all their steps, and are "
+        "compared by their losses.": "callbacks checkpoints checkpoint_every evaluate_every keep "
+        "metrics min_delta monitor other_data patience resume validation validation_fraction",
         "The models have their own: pass a model of your own for others.": "bias use_bias "
         "fit_intercept kernel_initializer init",
         "model='mlp_linear' takes it.": "activation dropout",
@@ -282,8 +298,8 @@ def here(name: str, choices: Iterable[str], table: Table) -> tuple[list[str], st
     (['learning_rate'], '')
     >>> here("Betas", ["beta1", "beta2"], ARGUMENTS)
     (['beta1 and beta2'], '')
-    >>> here("epochs", ["steps"], ARGUMENTS)
-    (['steps'], 'An epoch is len(x) / batch_size steps.')
+    >>> here("early_stopping", ["patience"], ARGUMENTS)
+    (['patience'], 'It is how many records in a row may pass without a better one.')
     """
     choices = set(choices)
     same, words = _answer(name, table.same), _answer(name, table.words)

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Loss
 from funcnn.data.labels import is_text, text_labels
@@ -121,6 +122,10 @@ def to_numpy(name: str, value: Any) -> np.ndarray:
     """
     if isinstance(value, np.ma.MaskedArray):
         raise ArgumentTypeError(f"{name} is a masked array: fill it or drop its masked samples")
+    if isinstance(value, Tracer):
+        raise ArgumentTypeError(
+            f"{name} is traced by jit, grad or vmap, so that its values are not known here"
+        )
     given: Any = value
     try:
         if isinstance(value, (list, tuple)) and any(hasattr(item, "__array__") for item in value):

@@ -19,15 +19,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.core import Tracer
 from jaxtyping import Array, Float, Key
 
-from funcnn.core import ArgumentError, Data, Params, Samples, TrainState, checks
+from funcnn.core import (
+    ArgumentError,
+    ArgumentTypeError,
+    Data,
+    Params,
+    Samples,
+    TrainState,
+    checks,
+)
 from funcnn.core.caches import remembered
+from funcnn.core.memory import require_memory
 from funcnn.core.precision import jax_promotion, refuse_wider
+from funcnn.core.tracing import calling
+from funcnn.data.arrays import to_numpy
 from funcnn.loop.batches import Count, Feed
 from funcnn.loop.forms import Form, Kept
 from funcnn.loop.problem import Problem
-from funcnn.loop.step import samples_of, step_of
+from funcnn.loop.step import checked_state, samples_of, step_of
 from funcnn.loop.update import Update
 
 __all__ = ["first_state", "fit", "initial_state", "loop"]
@@ -44,10 +56,20 @@ def initial_state(
         key: the key from which every step derives its random numbers.
 
     Raises:
-        ArgumentTypeError: for float64 where JAX computes in 32 bits.
+        ArgumentError, ArgumentTypeError: for params that are no floats, for what is no optimizer
+            or no key, or for float64 where JAX computes in 32 bits.
     """
+    if not isinstance(optimizer, optax.GradientTransformation):
+        raise ArgumentTypeError(
+            f"optimizer must be an optax.GradientTransformation, not {optimizer!r:.60}"
+        )
+    if getattr(key, "shape", None) != () or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        raise ArgumentTypeError(f"key must be one key, jax.random.key(seed), not {key!r:.60}")
+    params = jax.tree.map_with_path(_parameter, params)
+    if not jax.tree.leaves(params):
+        raise ArgumentError("params hold no parameters")
     refuse_wider(params=params)
-    return first_state(_private(params), optimizer.init, key)
+    return first_state(params, optimizer.init, key)
 
 
 def fit(
@@ -82,18 +104,20 @@ def fit(
         ArgumentError, ArgumentTypeError: where ``steps`` or ``capacity`` cannot be, or for
             float64 where JAX computes in 32 bits.
     """
-    refuse_wider(state=state, data=data)
-    state, samples = _private((state, samples_of(_private(data))))
+    if not isinstance(update, Update):
+        raise ArgumentTypeError(f"update must be what make_update returns, not {update!r:.60}")
+    state, samples = _private(checked_state(state)), samples_of(update.problem, data)
     if isinstance(steps, (jax.Array, np.ndarray)):
         if capacity is None:
             raise ArgumentError("capacity= is needed, the length of the losses, if steps vary")
-        capacity = checks.integer("capacity", capacity, at_least=1, below=2**31)
-        return _fit(update.problem, update.form, None, capacity)(state, samples, steps)
+        capacity = _capacity(capacity, 1)
+        _require_whole(steps, capacity)
+        run = _fit(update.problem, update.form, None, capacity)
+        return calling("fit's update", run, state, samples, steps)
     steps = checks.integer("steps", steps, at_least=1, below=2**31)
-    if capacity is None:
-        capacity = steps
-    capacity = checks.integer("capacity", capacity, at_least=steps, below=2**31)
-    return _fit(update.problem, update.form, steps, capacity)(state, samples)
+    capacity = _capacity(steps if capacity is None else capacity, steps)
+    run = _fit(update.problem, update.form, steps, capacity)
+    return calling("fit's update", run, state, samples)
 
 
 def first_state(params: Params, init: Callable[[Params], Any], key: Key[Array, ""]) -> TrainState:
@@ -156,6 +180,32 @@ def _fit(
         return form_.leave(problem(), kept._replace(state=after))._replace(kept=None), losses
 
     return jax.jit(run)
+
+
+def _capacity(capacity: Any, steps: int) -> int:
+    capacity = checks.integer("capacity", capacity, at_least=steps, below=2**31)
+    require_memory(f"capacity={capacity}: so many losses need", 4 * capacity)
+    return capacity
+
+
+def _require_whole(steps: jax.Array | np.ndarray, capacity: int) -> None:
+    """Refuse an array that is no number of steps; what is traced has no value yet."""
+    if steps.shape != () or not jnp.issubdtype(steps.dtype, jnp.integer):
+        raise ArgumentTypeError(f"steps must be one whole number; it is {steps.dtype}{steps.shape}")
+    if not isinstance(steps, Tracer):
+        with jax.transfer_guard("allow"):
+            checks.integer("steps", int(steps), at_least=0, below=capacity + 1)
+
+
+def _parameter(path: Any, leaf: Any) -> Any:
+    """A parameter as JAX may hold it: a private copy of what is not its own already."""
+    name = f"params{jax.tree_util.keystr(path)}"
+    if isinstance(leaf, (float, int)) and not isinstance(leaf, bool):
+        return float(leaf)
+    leaf = leaf if isinstance(leaf, jax.Array) else to_numpy(name, leaf)
+    if not jnp.issubdtype(leaf.dtype, jnp.floating):
+        raise ArgumentTypeError(f"{name} must hold floats, not {leaf.dtype}")
+    return leaf
 
 
 def _private(tree: Any) -> Any:

@@ -11,7 +11,16 @@ from funcnn.loop.batches import Batches, Drawn
 from funcnn.losses import sum_squared_error
 from funcnn.optimizers.optimizer import Recipe, recipe_of
 
-__all__ = ["GRADIENTS", "NO_CLIP", "Clip", "Problem", "clip_of", "drawn", "make_problem"]
+__all__ = [
+    "GRADIENTS",
+    "NO_CLIP",
+    "Clip",
+    "Problem",
+    "check_model",
+    "clip_of",
+    "drawn",
+    "make_problem",
+]
 
 GRADIENTS = ("autodiff", "manual")
 
@@ -75,9 +84,7 @@ def make_problem(
         raise ArgumentTypeError(
             f"optimizer must be an optax.GradientTransformation, not {optimizer!r}"
         )
-    checks.function("model's apply", model.apply)
-    if model.predict is not None:
-        checks.function("model's predict", model.predict)
+    check_model(model)
     checks.function("loss", loss)
     checks.choice("gradient", gradient, GRADIENTS)
     if gradient == "manual" and model.value_and_grad is None:
@@ -92,6 +99,23 @@ def make_problem(
         raise ArgumentError("gradient='manual' is derived without sample_weight")
     model, recipe = model._replace(init=None), recipe_of(optimizer)
     return Problem(model, loss, recipe, gradient, batches, clip, weighted)
+
+
+def check_model(model: Model) -> Model:
+    """The model, where each of its parts is of a kind that it may be.
+
+    Raises:
+        ArgumentTypeError: naming the part.
+    """
+    for name in ("init", "value_and_grad", "formula", "head", "predict"):
+        if (part := getattr(model, name)) is not None:
+            checks.function(f"model's {name}", part)
+    checks.function("model's apply", model.apply)
+    for name in ("stochastic", "linear"):
+        checks.flag(f"model's {name}", getattr(model, name))
+    if model.input_axes not in (None, 1, 2):
+        raise ArgumentTypeError(f"model's input_axes={model.input_axes!r} must be 1, 2 or None")
+    return model
 
 
 def drawn(batch_size: Any, shuffle: Any = None, drop_last: Any = None) -> Drawn | None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from funcnn.core import ArgumentError, ArgumentTypeError, Samples, TrainState
+from funcnn.core import AnyArray, ArgumentError, ArgumentTypeError, Samples, TrainState
+from funcnn.core.precision import refuse_wider
+from funcnn.data.arrays import to_numpy
 from funcnn.loop.batches import Count, Drawn, Feed
 from funcnn.loop.forms import Form, Kept
 from funcnn.loop.problem import Problem
 
-__all__ = ["samples_of", "step_of"]
+__all__ = ["checked_state", "samples_of", "step_of"]
+
+NAMES = ("x", "y", "weight")
 
 
 def step_of(
@@ -55,19 +59,52 @@ def step_of(
     )
 
 
-def samples_of(data: Any) -> Samples:
+def checked_state(state: Any) -> TrainState:
+    """The state that a user gives to ``update`` or ``fit``.
+
+    Raises:
+        ArgumentTypeError: for what is none, or holds float64 where JAX computes in 32 bits.
+    """
+    if not isinstance(state, TrainState):
+        raise ArgumentTypeError(
+            f"state must be a funcnn.TrainState, as initial_state gives, not {state!r:.60}"
+        )
+    refuse_wider(state=state)
+    return state
+
+
+def samples_of(problem: Problem, data: Any) -> Samples:
     """The samples that a user gives to ``update`` or ``fit``: ``(x, y)``, or with weights.
 
     Raises:
-        ArgumentError, ArgumentTypeError: for what is no pair of arrays as long as each other.
+        ArgumentError, ArgumentTypeError: for what is no pair of arrays as long as each other,
+            and too short for a batch; for float64 where JAX computes in 32 bits.
     """
     if not isinstance(data, (tuple, list)) or not 2 <= len(data) <= 3:
         raise ArgumentTypeError(f"data must be a pair (x, y) of arrays, not {data!r:.60}")
-    for name, array in zip(("x", "y", "the weights"), data, strict=False):
-        if type(array).__module__.split(".")[0] == "torch":
-            raise ArgumentTypeError(f"{name} is a PyTorch tensor: pass {name}.numpy()")
-    samples = Samples(*jax.tree.map(jnp.asarray, tuple(data)))
-    lengths = {len(array) for array in samples if array is not None and array.ndim}
-    if len(lengths) > 1:
-        raise ArgumentError(f"x holds {len(samples.x)} samples and y {len(samples.y)}")
-    return samples
+    if len(data) == 3 and data[2] is None:
+        data = data[:2]
+    arrays = [_array(name, value) for name, value in zip(NAMES, data, strict=False)]
+    refuse_wider(data=arrays)
+    for name, array in zip(NAMES, arrays, strict=False):
+        if not array.ndim:
+            raise ArgumentTypeError(f"{name} is a single value; its first axis must be the samples")
+        if len(array) != len(arrays[0]):
+            raise ArgumentError(f"x holds {len(arrays[0])} samples and {name} {len(array)}")
+    if isinstance(problem.batches, Drawn) and problem.batches.size > len(arrays[0]):
+        raise ArgumentError(
+            f"batch_size={problem.batches.size} is more than the {len(arrays[0])} samples"
+        )
+    return Samples(*arrays)
+
+
+def _array(name: str, value: Any) -> AnyArray:
+    """An array of JAX as it is, what else can be one as a private copy."""
+    if isinstance(value, jax.Array):
+        return value
+    if type(value).__module__.split(".")[0] == "torch":
+        raise ArgumentTypeError(f"{name} is a PyTorch tensor: pass {name}.numpy()")
+    array = to_numpy(name, value)
+    if array.dtype != bool and not np.issubdtype(array.dtype, np.number):
+        raise ArgumentTypeError(f"{name} must hold numbers, not {array.dtype}")
+    return array

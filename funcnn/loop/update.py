@@ -20,10 +20,10 @@ from funcnn.core import (
     checks,
 )
 from funcnn.core.caches import remembered
-from funcnn.core.precision import refuse_wider
+from funcnn.core.tracing import calling
 from funcnn.loop.forms import FORMS, NAMES, Form
 from funcnn.loop.problem import Problem, drawn, make_problem
-from funcnn.loop.step import samples_of, step_of
+from funcnn.loop.step import checked_state, samples_of, step_of
 
 __all__ = ["Update", "form_named", "make_update"]
 
@@ -49,8 +49,8 @@ class Update:
         Raises:
             ArgumentError, ArgumentTypeError: for a state or data that do not fit.
         """
-        refuse_wider(state=state, data=data)
-        return _step(self.problem, self.form)(state, samples_of(data))
+        state, samples = checked_state(state), samples_of(self.problem, data)
+        return calling("the update", _step(self.problem, self.form), state, samples)
 
 
 def make_update(

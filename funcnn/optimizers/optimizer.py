@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from funcnn.core import ArgumentError, ArgumentTypeError, Params
+from funcnn.core import ArgumentError, ArgumentTypeError, Params, checks
 from funcnn.core.precision import jax_promotion
 from funcnn.optimizers.schedules import Schedule
 
@@ -214,6 +214,9 @@ def _scheduled(
         value = schedule(step.astype(jax.dtypes.canonicalize_dtype(int)), **numbers)
     if value is None:
         raise ArgumentTypeError(f"{name}: the schedule returns None; it must return a number")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # The same at every step.
+        checks.number(f"{name}: the schedule's value", value, positive=name == "learning_rate")
     try:
         rate = jnp.asarray(value)
     except (TypeError, ValueError):

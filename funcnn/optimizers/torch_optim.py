@@ -225,7 +225,7 @@ def _trace(momentum: Any, nesterov: bool = False) -> optax.GradientTransformatio
 
 def _rate(learning_rate: LearningRate) -> LearningRate:
     if callable(learning_rate):
-        return learning_rate
+        return checks.function("learning_rate", learning_rate)
     return checks.number("learning_rate", learning_rate, positive=True)
 
 

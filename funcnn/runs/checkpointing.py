@@ -79,8 +79,10 @@ def keeping_of(
         return None
     if resume is None or isinstance(resume, (bool, np.bool_)):
         resume = bool(resume)
-    elif not isinstance(resume, str) or resume != "auto":
+    elif not isinstance(resume, str):
         raise ArgumentTypeError(f"resume={resume!r} must be True, False or 'auto'")
+    if isinstance(resume, str) and resume != "auto":
+        raise ArgumentError(f"resume={resume!r} must be True, False or 'auto'")
     others = other_data is not None and checks.flag("other_data", other_data)
     informative = INFORMATIVE | {"data"} if others else INFORMATIVE
     manifest = manifest_of(plan, monitored)
@@ -154,7 +156,7 @@ def _every(asked: Any) -> Every:
     if not isinstance(asked, str):
         return Every(steps=checks.integer("checkpoint_every", asked, at_least=1))
     found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?)\s*(s|min|h)\s*", asked)
-    if found is None:
+    if found is None or float(found[1]) == 0:
         raise ArgumentError(
             f"checkpoint_every={asked!r} must be a number of steps, or a time such as '30s', "
             f"'5min' or '1h'"

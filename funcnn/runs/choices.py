@@ -13,7 +13,8 @@ import optax
 from funcnn import losses, models
 from funcnn.core import ArgumentError, ArgumentTypeError, Loss, Model, Params, checks
 from funcnn.experiments import OF_MODEL, Experiment, find
-from funcnn.optimizers import OPTIMIZERS
+from funcnn.loop.problem import check_model
+from funcnn.optimizers import OPTIMIZERS, Optimizer
 
 __all__ = [
     "DEFAULTS",
@@ -21,9 +22,15 @@ __all__ = [
     "choose_loss",
     "choose_optimizer",
     "input_axes",
+    "numbers_of",
+    "require_representable",
     "sized_model",
     "what_to_train",
 ]
+
+
+SHARES = ("alpha", "beta1", "beta2", "dropout", "momentum")
+"""Numbers that mean something else where they are 1."""
 
 
 class Defaults(NamedTuple):
@@ -65,8 +72,8 @@ def what_to_train(
         checks.choice("model", model, OF_MODEL)
         if record is None and data is None:
             record = OF_MODEL[model]
-    elif not isinstance(model, Model):
-        model = _pair(model)
+    else:
+        model = check_model(model if isinstance(model, Model) else _pair(model))
     if record is None:
         return model, None, DEFAULTS
     return model, record, Defaults(*(getattr(record, name) for name in Defaults._fields))
@@ -117,6 +124,35 @@ def choose_optimizer(
         learning_rate = defaults.learning_rate
     rate = {} if learning_rate is None else {"learning_rate": learning_rate}
     return make(**rate, **hyperparameters)
+
+
+def numbers_of(optimizer: optax.GradientTransformation) -> dict[str, Any]:
+    """An optimizer's numbers by name; none of an optax transformation, which does not tell."""
+    return optimizer.numbers if isinstance(optimizer, Optimizer) else {}
+
+
+def require_representable(dtype: str, **numbers: Any) -> None:
+    """Refuse numbers that the run's arithmetic would round to another meaning.
+
+    Args:
+        dtype: the run's arithmetic.
+        **numbers: what is computed with, by name: a number or several; what is no number is
+            checked elsewhere.
+    """
+    kind = np.dtype(dtype).type
+    for name, given in numbers.items():
+        several = given.tolist() if hasattr(given, "tolist") else given
+        for number in several if isinstance(several, (list, tuple)) else [several]:
+            if not isinstance(number, (int, float)):
+                continue
+            with np.errstate(over="ignore", under="ignore"):
+                rounded = kind(number)
+            if number != 0 and abs(rounded) < np.finfo(kind).tiny:
+                raise ArgumentError(f"{name}={number!r} is 0 in {dtype}")
+            if not np.isfinite(rounded) or (name in SHARES and number < 1 <= rounded):
+                raise ArgumentError(
+                    f"{name}={number!r} is {float(rounded)} in {dtype}; dtype='float64' can tell"
+                )
 
 
 def input_axes(model: str | Model) -> int | None:
@@ -175,10 +211,7 @@ def _sizes_of_params(model: str, said: dict[str, Any], params: Params) -> dict[s
 
 def _pair(model: Any) -> Model:
     if isinstance(model, tuple) and len(model) == 2:
-        init, apply = model
-        if init is not None:
-            checks.function("model's init", init)
-        return Model(init, checks.function("model's apply", apply))
+        return Model(*model)
     raise ArgumentTypeError(
         f"model must be a name ({', '.join(OF_MODEL)}), a funcnn.Model, or a pair "
         f"(init, apply), not {model!r}"

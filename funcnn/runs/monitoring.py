@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from funcnn.core import ArgumentError, ArgumentTypeError, checks
 from funcnn.core.precision import numerics
@@ -168,6 +170,15 @@ def _callbacks(callbacks: Any) -> Sequence[Callback]:
     for callback in callbacks:
         if not callable(callback):
             raise ArgumentTypeError(f"callbacks must hold functions, not {callback!r:.60}")
+        try:
+            inspect.signature(callback).bind(None)
+        except TypeError:
+            raise ArgumentTypeError(
+                f"callbacks must hold functions of one argument, a funcnn.callbacks.Event, not "
+                f"{callback!r:.60}"
+            ) from None
+        except ValueError:  # Some functions that are not written in Python.
+            continue
     return callbacks
 
 
@@ -186,6 +197,8 @@ def _require_scores(plan: Plan, evaluation: Evaluation) -> None:
     target = jax.ShapeDtypeStruct(y.shape, y.dtype)
     for metric in evaluation.metrics:
         if not metric.traced:
+            # It computes with NumPy, and says so of shapes that it does not take.
+            metric.function(np.zeros(prediction.shape), np.zeros(target.shape, target.dtype))
             continue
         try:
             with numerics(plan.dtype):

@@ -38,11 +38,13 @@ from funcnn.loop.forms.quadratic import QUADRATIC
 from funcnn.loop.problem import Problem, clip_of, make_problem
 from funcnn.loop.update import form_named
 from funcnn.losses import OPTIONS
-from funcnn.optimizers import OPTIMIZERS, Optimizer
+from funcnn.optimizers import OPTIMIZERS
 from funcnn.runs.choices import (
     choose_loss,
     choose_optimizer,
     input_axes,
+    numbers_of,
+    require_representable,
     sized_model,
     what_to_train,
 )
@@ -127,7 +129,7 @@ class Plan(NamedTuple):
     @property
     def numbers(self) -> dict[str, Any]:
         """The optimizer's numbers, by name."""
-        return self.optimizer.numbers if isinstance(self.optimizer, Optimizer) else {}
+        return numbers_of(self.optimizer)
 
 
 def make_plan(
@@ -170,7 +172,19 @@ def make_plan(
     Raises:
         ArgumentError, ArgumentTypeError: for whatever cannot be trained.
     """
-    _refuse_traced((data, params, state, learning_rate, hyperparameters))
+    _refuse_traced(
+        data=data,
+        params=params,
+        state=state,
+        dropout=dropout,
+        learning_rate=learning_rate,
+        batches=batches,
+        sample_weight=sample_weight,
+        validation=validation,
+        clip_grad_norm=clip_grad_norm,
+        clip_grad_value=clip_grad_value,
+        **hyperparameters,
+    )
     asked, record, defaults = what_to_train(model, data, experiment)
     if params is not None and state is not None:
         raise ArgumentError("params and state: a state has its params; give one of the two")
@@ -182,7 +196,10 @@ def make_plan(
     options = {name: hyperparameters.pop(name) for name in OPTIONS & hyperparameters.keys()}
     chosen_loss = choose_loss(loss, defaults, **options)
     chosen_optimizer = choose_optimizer(optimizer, learning_rate, hyperparameters, defaults)
-    _require_representable(chosen_optimizer, dtype)
+    clip = clip_of(clip_grad_norm, clip_grad_value)
+    numbers = numbers_of(chosen_optimizer)
+    limits = {"clip_grad_norm": clip.norm, "clip_grad_value": clip.value}
+    require_representable(dtype, **numbers, **options, **limits, dropout=dropout)
 
     axes = input_axes(asked)
     prepared = prepare(
@@ -222,7 +239,7 @@ def make_plan(
         chosen_optimizer,
         defaults.gradient if gradient is None else gradient,
         _where_they_lie(course.batches, samples),
-        clip_of(clip_grad_norm, clip_grad_value),
+        clip,
         weighted=samples.weight is not None,
     )
     tree = _params_shapes(asked, chosen_model, start, dtype)
@@ -230,7 +247,6 @@ def make_plan(
         start = matching_params(start, tree)
     kinds = structs(samples)
     chosen_form = _form(form, problem, Shapes(tree, kinds.x, kinds.y), course.steps)
-    numbers = chosen_optimizer.numbers if isinstance(chosen_optimizer, Optimizer) else {}
     shapes = run_shapes(problem, chosen_form, numbers, tree, kinds, dtype)
     for part in (samples, prepared.validation):
         if part is not None:
@@ -247,7 +263,7 @@ def make_plan(
         optimizer=chosen_optimizer,
         recipe=_recipe(asked, activation, dropout),
         params=None if params is None else start,
-        state=None if state is None else matching_state(state, shapes.state),
+        state=None if state is None else matching_state(state, shapes.state, course.steps),
         named=frozenset(hyperparameters).union([] if learning_rate is None else ["learning_rate"]),
         data=samples,
         validation=prepared.validation,
@@ -273,10 +289,17 @@ def accepted_by(*functions: Callable[..., Any]) -> list[str]:
     return [*named, *sorted(OPTIONS)]
 
 
-def _refuse_traced(given: Any) -> None:
+def _refuse_traced(**given: Any) -> None:
     """Refuse arrays that ``jit``, ``grad`` or ``vmap`` are tracing."""
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
-        raise ArgumentTypeError(TRACED)
+    for name, value in given.items():
+        try:
+            leaves = jax.tree.leaves(value)
+        except ValueError as error:
+            raise ArgumentTypeError(
+                f"{name} holds a dict whose keys cannot be put in order: text is needed"
+            ) from error
+        if any(isinstance(leaf, Tracer) for leaf in leaves):
+            raise ArgumentTypeError(f"{name} is traced: {TRACED}")
 
 
 def _require_state(state: Any, seed: Any) -> None:
@@ -301,24 +324,6 @@ def _load(data: Any, target: Any, categories: Categories, record: Experiment | N
     if target is not None:
         raise ArgumentError(f"target={target!r} names columns of a table; no data were given")
     return load(record.data())
-
-
-def _require_representable(optimizer: optax.GradientTransformation, dtype: str) -> None:
-    """Refuse numbers that the run's arithmetic would round to another meaning."""
-    if not isinstance(optimizer, Optimizer):
-        return
-    kind = np.dtype(dtype).type
-    for name, number in optimizer.numbers.items():
-        if isinstance(number, dict):  # A schedule checks its own.
-            continue
-        with np.errstate(over="ignore", under="ignore"):
-            rounded = kind(number)
-        if number != 0 and abs(rounded) < np.finfo(kind).tiny:
-            raise ArgumentError(f"{name}={number!r} is 0 in {dtype}, which trains nothing")
-        if not np.isfinite(rounded) or (number < 1 <= rounded):
-            raise ArgumentError(
-                f"{name}={number!r} is {float(rounded)} in {dtype}; dtype='float64' can tell"
-            )
 
 
 def _params_shapes(request: Any, model: Model, params: Params | None, dtype: str) -> Structs:

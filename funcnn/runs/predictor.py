@@ -68,6 +68,7 @@ class Predictor:
             ArgumentError: where the model was trained on neither ``cross_entropy`` nor
                 ``binary_cross_entropy``; and as :meth:`predict`.
         """
+        self.preparation.require_link()  # Before anything is computed.
         return self.preparation.probabilities(self._raw(x))
 
     def predict_classes(self, x: Any) -> Shaped[np.ndarray, " samples"]:

@@ -19,6 +19,12 @@ from funcnn.data.sources import load_inputs
 __all__ = ["Preparation"]
 
 
+NO_PROBABILITIES = (
+    "probabilities follow from loss='cross_entropy', or from loss='binary_cross_entropy' with one "
+    "output: this model was trained on neither"
+)
+
+
 class Preparation(NamedTuple):
     """The way from a user's inputs to a model's, and from its predictions to the user's.
 
@@ -129,6 +135,7 @@ class Preparation(NamedTuple):
         Raises:
             ArgumentError: where the loss does not say how to make them.
         """
+        self.require_link()
         if self.link == "softmax":
             powers = np.exp(prediction - prediction.max(axis=-1, keepdims=True))
             return powers / powers.sum(axis=-1, keepdims=True)
@@ -137,10 +144,12 @@ class Preparation(NamedTuple):
             if prediction.shape[1:] not in ((), (1,)):
                 return ones
             return np.stack([1 - ones.ravel(), ones.ravel()], axis=1)
-        raise ArgumentError(
-            "probabilities follow from loss='cross_entropy' or 'binary_cross_entropy': this model "
-            "was trained on neither"
-        )
+        raise ArgumentError(NO_PROBABILITIES)
+
+    def require_link(self) -> None:
+        """Refuse a model whose loss says nothing of probabilities."""
+        if self.link is None:
+            raise ArgumentError(NO_PROBABILITIES)
 
     def labels(self, codes: Int[np.ndarray, " samples"]) -> Shaped[np.ndarray, " samples"]:
         """The classes as they were given, from their numbers."""

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from funcnn.core import Model, Params, TrainState  # noqa: F401 (__init__ is annotated by them)
-from funcnn.core.keys import run_key, step_key
+from funcnn.core.keys import check_seed, run_key, step_key
 from funcnn.core.precision import numerics
 from funcnn.data.sources import load
 from funcnn.plots import Axes
@@ -121,6 +121,8 @@ class TrainResult(Predictor):
                 or of another shape than those trained on; without a seed, for a
                 model of your own that draws random numbers and has no ``predict``.
         """
+        if seed is not None:
+            check_seed(seed)
         if seed is None or not self.model.stochastic:
             return super().predict(x)
         inputs = self.preparation.inputs(x)

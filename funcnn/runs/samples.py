@@ -84,7 +84,11 @@ def prepare(
     if validation is not None:
         if validation_fraction is not None:
             raise ArgumentError("validation and validation_fraction: give one of the two")
-        aside = _like(load(validation, table.targets, table.categories or None), table)
+        try:
+            aside = load(validation, table.targets, table.categories or None)
+        except ArgumentError as error:
+            raise type(error)(f"validation: {error}") from error
+        aside = _like(aside, table)
     # What is learned of the data is learned of the part that is trained on.
     rows, rows_aside = None, None
     if validation_fraction is not None:
@@ -151,7 +155,13 @@ def _weights(
             "sample_weight: a loss of your own takes it as an argument of that name, "
             "loss(prediction, target, sample_weight)"
         )
-    return as_given("sample_weight", weight.astype(np.float64), dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        cast = weight.astype(dtype)
+    if cast.max() == 0 or not np.isfinite(cast).all():
+        raise ArgumentError(
+            f"sample_weight holds numbers up to {weight.max():.6g}, which {dtype} cannot hold"
+        )
+    return cast
 
 
 def _require_weight(samples: Samples | None) -> None:

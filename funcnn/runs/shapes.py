@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -23,10 +22,12 @@ from funcnn.core.caches import compiled, remembered
 from funcnn.core.keys import initial_key, run_key
 from funcnn.core.memory import require_memory
 from funcnn.core.precision import numerics
+from funcnn.core.tracing import plain_errors
 from funcnn.data.arrays import to_numpy
 from funcnn.loop.batches import Drawn
 from funcnn.loop.fit import first_state
 from funcnn.loop.forms import Form, Kept
+from funcnn.loop.gradient import loss_of
 from funcnn.loop.problem import Problem
 from funcnn.loop.step import step_of
 from funcnn.loop.update import Update
@@ -34,6 +35,7 @@ from funcnn.optimizers.optimizer import Recipe
 
 __all__ = [
     "RunShapes",
+    "bytes_of",
     "matching_params",
     "matching_state",
     "memory_of",
@@ -143,8 +145,13 @@ def matching_params(params: Params, shapes: Structs) -> Params:
     return jax.tree.unflatten(jax.tree.structure(shapes), list(copies.values()))
 
 
-def matching_state(state: TrainState, shapes: TrainState) -> TrainState:
+def matching_state(state: TrainState, shapes: TrainState, steps: int) -> TrainState:
     """The state to go on from, where this run's has the same structure, shapes and dtypes.
+
+    Args:
+        state: the state.
+        shapes: those of this run's.
+        steps: how many steps it is to go on for.
 
     Raises:
         ArgumentError, ArgumentTypeError: naming the first difference.
@@ -159,17 +166,26 @@ def matching_state(state: TrainState, shapes: TrainState) -> TrainState:
     for (path, leaf), want in zip(
         jax.tree.leaves_with_path(given), jax.tree.leaves(wanted), strict=True
     ):
+        if not isinstance(leaf, (jax.Array, np.ndarray, np.generic)):
+            raise ArgumentTypeError(
+                f"state{jax.tree_util.keystr(path)} must be an array, not {leaf!r:.60}"
+            )
         if (leaf.shape, leaf.dtype) != (want.shape, want.dtype):
             raise ArgumentError(
                 f"state{jax.tree_util.keystr(path)} is {leaf.dtype}{leaf.shape}; this run has "
                 f"{want.dtype}{want.shape}"
             )
+    if not 0 <= int(state.step) < 2**31 - steps:
+        raise ArgumentError(
+            f"state.step={int(state.step)}, and steps={steps} more: steps are counted from 0, to "
+            f"below 2**31"
+        )
     return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, state)
 
 
 @remembered
 def _initial_shapes(init: Callable[[], Callable[..., Params]], dtype: Callable[[], str]) -> Structs:
-    with numerics(dtype()), _plain_errors("the model's init"):
+    with numerics(dtype()), plain_errors("the model's init"):
         params = jax.eval_shape(lambda: init()(initial_key(0)))
     _require_floats(params, dtype())
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
@@ -197,15 +213,25 @@ def _run_shapes(
         key = (run_key(0),) if problem().model.stochastic else ()
         return compiled(problem().model.apply)(params, x, *key)
 
+    def compare(prediction: Array, data: Samples) -> Array:
+        return loss_of(problem().loss, prediction, data.y, data.weight)
+
     params = jax.tree.unflatten(tree(), leaves())
-    with numerics(dtype()), _plain_errors("the model, the loss, the optimizer or its schedule"):
-        state = jax.eval_shape(start, params)
-        after = jax.eval_shape(_update(problem(), form()), state, data())[0]
-        _require_same_kind(state, after)
-        prediction = jax.eval_shape(predict, state.params, data().x)
+    # One function after the other, so that an error says whose it is.
+    with numerics(dtype()):
+        with plain_errors("the model's apply"):
+            prediction = jax.eval_shape(predict, params, data().x)
         if (quiet := problem().model.predict) is not None:
-            without_noise = jax.eval_shape(compiled(quiet), state.params, data().x)
-            _require_same_prediction(structs(without_noise), structs(prediction))
+            with plain_errors("the model's predict"):
+                without_noise = jax.eval_shape(compiled(quiet), params, data().x)
+                _require_same_prediction(structs(without_noise), structs(prediction))
+        with plain_errors("the loss"):
+            jax.eval_shape(compare, prediction, data())
+        with plain_errors("the optimizer's init"):
+            state = jax.eval_shape(start, params)
+        with plain_errors("an update, by the gradient, the optimizer and its schedule,"):
+            after = jax.eval_shape(_update(problem(), form()), state, data())[0]
+        _require_same_kind(state, after)
         return RunShapes(state, prediction)
 
 
@@ -230,8 +256,8 @@ def _memory(
     with numerics(dtype()):
         kept = jax.eval_shape(enter, state, data())
         program = jax.make_jaxpr(step)(kept)
-    own = 4 * sum(map(_bytes, jax.tree.leaves(kept.state)))
-    return _bytes_made(program.jaxpr) + own + sum(map(_bytes, jax.tree.leaves(kept.start)))
+    own = 4 * sum(map(bytes_of, jax.tree.leaves(kept.state)))
+    return _bytes_made(program.jaxpr) + own + sum(map(bytes_of, jax.tree.leaves(kept.start)))
 
 
 def _update(problem: Problem, form: Form) -> Update:
@@ -239,23 +265,6 @@ def _update(problem: Problem, form: Form) -> Update:
     if problem.batches is not None:
         problem = problem._replace(batches=Drawn(problem.batches.size, shuffle=False))
     return Update(problem, form)
-
-
-@contextlib.contextmanager
-def _plain_errors(whose: str) -> Iterator[None]:
-    """Say in plain words what JAX's errors of tracing mean."""
-    try:
-        yield
-    except jax.errors.TracerArrayConversionError as error:
-        raise ArgumentTypeError(
-            f"{whose} hands a traced array to NumPy: use jax.numpy, which is traced "
-            f"({str(error).splitlines()[0]})"
-        ) from error
-    except jax.errors.ConcretizationTypeError as error:
-        raise ArgumentTypeError(
-            f"{whose} decides with Python by a value that is traced: use jnp.where or "
-            f"jax.lax.cond in place of `if` ({str(error).splitlines()[0]})"
-        ) from error
 
 
 def _require_floats(params: Structs, dtype: str) -> None:
@@ -267,7 +276,7 @@ def _require_floats(params: Structs, dtype: str) -> None:
             raise ArgumentTypeError(
                 f"the model's init gives {_named(path)} as {leaf.dtype}; the run is in {dtype}"
             )
-    needed = 4 * sum(map(_bytes, jax.tree.leaves(params)))
+    needed = 4 * sum(map(bytes_of, jax.tree.leaves(params)))
     require_memory("the params and what a run makes of them need", needed)
 
 
@@ -302,9 +311,10 @@ def _bytes_made(program: Any) -> int:
     made = 0
     for equation in program.eqns:
         inner = [_bytes_made(part) for part in jaxprs_in_params(equation.params)]
-        made += sum(inner) if inner else sum(_bytes(result.aval) for result in equation.outvars)
+        made += sum(inner) if inner else sum(bytes_of(result.aval) for result in equation.outvars)
     return made
 
 
-def _bytes(array: Any) -> int:
+def bytes_of(array: Any) -> int:
+    """The bytes of an array of that shape and dtype."""
     return math.prod(array.shape) * array.dtype.itemsize

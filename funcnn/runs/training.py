@@ -26,6 +26,7 @@ from funcnn.optimizers import Schedule
 from funcnn.runs.checkpointing import keeping_of, resumed
 from funcnn.runs.divergence import NEVER
 from funcnn.runs.monitoring import Monitoring, monitoring_of
+from funcnn.runs.nonfinite import nonfinite_parameter
 from funcnn.runs.observers import Bar, Callback, Interrupts, Log, Losses
 from funcnn.runs.observers.checkpoints import Checkpoints
 from funcnn.runs.observers.log import logged_steps
@@ -213,8 +214,8 @@ def train(
     Raises:
         ArgumentError, ArgumentTypeError: for arguments that cannot be used,
             before anything compiles (a ValueError; the latter a TypeError too).
-        DivergenceError: where the loss stops being finite, with the step and the
-            last finite state.
+        DivergenceError: where the loss stops being finite, with the step, the last finite
+            state, and the parameter whose gradient was the first that was not.
         TrainingInterrupted: after Ctrl-C or SIGTERM, with the result so far.
 
     Warns:
@@ -315,7 +316,8 @@ def _result(
     """What a run has come to, or the error that it ended in."""
     (losses,), (diverged,) = recorded.losses(), outcome.diverged
     if diverged != NEVER:
-        raise DivergenceError(int(diverged), outcome.state, losses[:diverged])
+        parameter = nonfinite_parameter(plan, outcome.state, plan.first + int(diverged))
+        raise DivergenceError(int(diverged), outcome.state, losses[:diverged], parameter)
     result = TrainResult.of(plan, outcome, losses, monitoring.history, monitoring.best)
     if interrupts.came is not None:
         raise TrainingInterrupted(result, interrupts.came)

@@ -13,9 +13,14 @@ OPTIMIZERS_OWN = ["momentum", "dampening", "weight_decay", "nesterov", "alpha", 
                   "beta1", "beta2"]  # fmt: skip
 SHARED = ["model", "data", "experiment", "target", "params", "hidden", "activation", "dropout",
           "out_features", "degree", "loss", "optimizer", "learning_rate", "gradient", "form",
-          "steps", "batch_size", "dtype", "seed", "progress"]  # fmt: skip
+          "steps", "epochs", "batch_size", "shuffle", "drop_last", "batches", "sample_weight",
+          "standardize", "categories", "clip_grad_norm", "clip_grad_value", "dtype", "seed",
+          "progress"]  # fmt: skip
 LOSSES_OWN = ["class_weight", "pos_weight"]
-OF_TRAIN = [*SHARED, "state", "log_every", *OPTIMIZERS_OWN]
+WATCHING = ["validation", "validation_fraction", "metrics", "evaluate_every", "monitor", "mode",
+            "patience", "min_delta", "callbacks", "checkpoints", "checkpoint_every", "keep",
+            "resume", "other_data"]  # fmt: skip
+OF_TRAIN = [*SHARED, *WATCHING, "state", "log_every", *OPTIMIZERS_OWN, *LOSSES_OWN]
 OF_SWEEP = [*SHARED, "mode", "keep_every", "group", *OPTIMIZERS_OWN]
 CHOICES = {
     "loss": list(LOSSES),
@@ -71,19 +76,22 @@ MEANT = {
     "device": None, "maximize": None, "amsgrad": None, "momentum_decay": "momentum",
     "in_features": None, "foreach": None, "batch": "batch_size",
     # Keras
-    "epochs": "steps", "nb_epoch": "steps", "beta_1": "beta1", "beta_2": "beta2",
+    "nb_epoch": "epochs", "steps_per_epoch": None, "beta_1": "beta1", "beta_2": "beta2",
     "epsilon": "eps", "rho": "alpha", "verbose": "log_every or progress", "units": "hidden",
-    "callbacks": None, "shuffle": None, "validation_data": None, "clipnorm": None,
+    "validation_data": "validation", "validation_split": "validation_fraction",
+    "clipnorm": "clip_grad_norm", "clipvalue": "clip_grad_value", "callback": "callbacks",
+    "drop_remainder": "drop_last", "validation_freq": "evaluate_every",
     # optax
     "b1": "beta1", "b2": "beta2", "decay": "weight_decay or alpha", "eps_root": None,
     "weight_decay_rate": "weight_decay",
     # scikit-learn
-    "max_iter": "steps", "n_iter": "steps", "random_state": "seed", "solver": "optimizer",
+    "max_iter": "epochs or steps", "n_iter": "steps", "random_state": "seed", "solver": "optimizer",
     "hidden_layer_sizes": "hidden", "X": "data", "y": "data", "learning_rate_init": "learning_rate",
-    "nesterovs_momentum": "nesterov", "early_stopping": None,
+    "nesterovs_momentum": "nesterov", "early_stopping": "patience",
+    "n_iter_no_change": "patience", "tol": "min_delta", "sample_weights": "sample_weight",
     # JAX, and words of no library
-    "key": "seed", "rng": "seed", "double": "dtype", "precision": "dtype", "num_epochs": "steps",
-    "n_epochs": "steps", "max_epochs": "steps", "iterations": "steps", "num_steps": "steps",
+    "key": "seed", "rng": "seed", "double": "dtype", "precision": "dtype", "num_epochs": "epochs",
+    "n_epochs": "epochs", "max_epochs": "epochs", "iterations": "steps", "num_steps": "steps",
     "batchsize": "batch_size", "loss_fn": "loss", "loss_function": "loss", "opt": "optimizer",
     "hidden_size": "hidden", "hidden_sizes": "hidden", "hidden_dim": "hidden",
     "n_hidden": "hidden", "num_classes": "out_features", "n_classes": "out_features",
@@ -91,7 +99,12 @@ MEANT = {
     "keep_prob": None, "use_bias": None,
     "n_outputs": "out_features", "target_column": "target", "targets": "data or target",
     "weights": "params", "init_params": "params", "initial_params": "params", "l2": "weight_decay",
-    "l2_regularization": "weight_decay", "opt_state": "state", "mode": None, "keep_every": None,
+    "l2_regularization": "weight_decay", "opt_state": "state", "keep_every": None,
+    "max_grad_norm": "clip_grad_norm", "gradient_clip_val": "clip_grad_norm",
+    "clip": "clip_grad_norm or clip_grad_value", "checkpoint_dir": "checkpoints",
+    "save_every": "checkpoint_every", "max_to_keep": "keep", "resume_from_checkpoint": "resume",
+    "val_data": "validation", "x_val": "validation", "metric": "metrics",
+    "normalize": "standardize", "batch_sampler": "batches",
     # misspelt
     "stepz": "steps", "step": "steps", "momentun": "momentum", "learningRate": "learning_rate",
     "BATCH_SIZE": "batch_size", "optimzer": "optimizer", "degre": "degree",
@@ -110,13 +123,12 @@ def test_what_is_meant_by_an_argument(name):
 
 
 SENTENCES = {
-    "epochs": "did you mean steps? An epoch is len(x) / batch_size steps.",
+    "steps_per_epoch": "An epoch has len(x) / batch_size steps.",
+    "early_stopping": "did you mean patience? It is how many records in a row",
     "X": "did you mean data? The data are one pair, (x, y).",
     "amsgrad": "AMSGrad is not offered; optimizer='adam' is Adam without it.",
     "device": "JAX chooses the device: train inside `with jax.default_device(...):`.",
     "in_features": "It follows from the data.",
-    "shuffle": "batches are shuffled anew each epoch.",
-    "callbacks": "Callbacks are not offered yet.",
     "lr_scheduler": "did you mean learning_rate? It may be a schedule, such as optax.",
     "group": "It is an argument of funcnn.sweep.",
 }
@@ -144,7 +156,11 @@ def test_a_sweep_says_keep_every_for_log_every_and_train_does_not():
 
 def test_only_what_is_accepted_is_suggested():
     assert refusal(sweep, "verbose", OF_SWEEP) == "sweep takes no verbose; did you mean progress?"
-    assert refusal(train, "epochs", ["data"]) == "train takes no epochs."
+    assert refusal(train, "max_epochs", ["data"]) == "train takes no max_epochs."
+    for name in WATCHING:
+        if name != "mode":
+            said = refusal(sweep, name, OF_SWEEP)
+            assert said.startswith(f"sweep takes no {name}. It is an argument of funcnn.train")
     assert refusal(train, "betas", ["beta1"]).endswith("did you mean beta1?")  # as misspelt
     assert here("betas", ["beta1"], ARGUMENTS) == ([], "")
     assert here("decay", ["alpha"], ARGUMENTS) == (["alpha"], "")

@@ -288,10 +288,10 @@ NOT_LINEAR, NO_HEAD = "is not linear in its params", "is not known from its firs
         ),
         ("mlp", {"optimizer": "adam"}, (NOT_LINEAR, "'sgd' and 'momentum' alone")),
         ("mlp_linear", {"optimizer": "rmsprop"}, (NOT_LINEAR, "'sgd' and 'momentum' alone")),
-        ("mlp", {"gradient": "manual"}, (NOT_LINEAR, "leave gradient='manual' out")),
+        ("mlp", {"gradient": "manual"}, (NOT_LINEAR, "gradient='autodiff' is needed")),
         ("mlp", {"optimizer": optax.sgd(1e-6)}, (NOT_LINEAR, "'sgd' and 'momentum' alone")),
         ("polynomial", {"batch_size": 8}, ("leave batch_size out", NO_HEAD)),
-        ("polynomial", {"gradient": "manual"}, ("leave gradient='manual' out", NO_HEAD)),
+        ("polynomial", {"gradient": "manual"}, ("gradient='autodiff' is needed", NO_HEAD)),
         ("polynomial", {"optimizer": optax.sgd(1e-6)}, ("one of funcnn.optimizers", NO_HEAD)),
         (
             "polynomial",

@@ -101,7 +101,7 @@ class FirstLayer:
             "a first layer's steps add up under 'sgd' and 'momentum' alone": (
                 isinstance(optimizer, Recipe) and optimizer.linear
             ),
-            "it has a gradient of its own; leave gradient='manual' out": (
+            "it has a gradient of its own; gradient='autodiff' is needed, not 'manual'": (
                 problem.gradient != "manual"
             ),
             "it needs all samples at once, and these lie in a file": (

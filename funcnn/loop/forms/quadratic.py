@@ -70,7 +70,7 @@ class Quadratic:
             "of a linear model the optimizer must be one of funcnn.optimizers": (
                 isinstance(optimizer, Recipe) and optimizer.elementwise
             ),
-            "it has a gradient of its own; leave gradient='manual' out": (
+            "it has a gradient of its own; gradient='autodiff' is needed, not 'manual'": (
                 problem.gradient != "manual"
             ),
             "of a linear model its sums are over all samples; leave batch_size out": (

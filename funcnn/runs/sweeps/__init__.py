@@ -7,16 +7,20 @@ from inspect import signature
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from funcnn.core import ArgumentError, Model, TrainingInterrupted, checks
 from funcnn.core.keys import check_seed, run_words
+from funcnn.core.memory import require_memory
+from funcnn.core.precision import check_dtype
 from funcnn.loop.batches import Blocks
-from funcnn.runs.choices import choose_optimizer, what_to_train
+from funcnn.runs.choices import choose_optimizer, require_representable, what_to_train
 from funcnn.runs.observers import Bar, Interrupts, Losses
 from funcnn.runs.observers.losses import kept_steps
 from funcnn.runs.plan import Plan, accepted_by, make_plan
 from funcnn.runs.run import run
+from funcnn.runs.shapes import bytes_of
 from funcnn.runs.start import words_of
 from funcnn.runs.sweeps.groups import Part, in_groups, together
 from funcnn.runs.sweeps.members import MODES, combined, swept_values
@@ -100,6 +104,13 @@ def sweep(
         shared["seed"] = 0
     _check_values(model, data, swept, shared)
     plan = make_plan(model, data, **shared)
+    for leaf in jax.tree.leaves(plan.shapes.state.optimizer_state):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            raise ArgumentError(
+                "optimizer: it draws random numbers, which would be the same for all members"
+            )
+    needed = len(settings) * sum(map(bytes_of, jax.tree.leaves(plan.shapes.state)))
+    require_memory(f"the states of {len(settings)} members need", needed)
     if isinstance(plan.problem.batches, Blocks):
         raise ArgumentError("data in .npy files: a sweep holds its data; give it arrays")
     return _carry_out(plan, settings, every, group, progress)
@@ -162,6 +173,7 @@ def _check_values(
 ) -> None:
     """Refuse every value that ``train`` would refuse, in its words."""
     _, _, defaults = what_to_train(model, data, shared.get("experiment"))
+    dtype = check_dtype(shared.get("dtype") or defaults.dtype)
     numbers = {name: shared[name] for name in shared.keys() - signature(make_plan).parameters}
     for name, values in swept.items():
         for value in values:
@@ -172,6 +184,7 @@ def _check_values(
         if name != "seed":
             # What an optimizer takes has a lower and an upper end, and no gaps.
             for value in (min(values), max(values)):
+                require_representable(dtype, **{name: value})
                 given = {"learning_rate": shared.get("learning_rate"), **numbers, name: value}
                 choose_optimizer(
                     shared.get("optimizer"), given.pop("learning_rate"), given, defaults

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from funcnn.core import ArgumentError
+from funcnn.core import ArgumentError, ArgumentTypeError
 from funcnn.data.arrays import to_numpy
 
 __all__ = ["MODES", "NUMBERS", "combined", "swept_values"]
@@ -38,6 +38,12 @@ def swept_values(arguments: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
         for name, value in arguments.items()
         if name in ("seed", *NUMBERS) and _is_sequence(value)
     }
+    for name in ("seed", *NUMBERS):
+        value = arguments.get(name)
+        if isinstance(value, (str, bytes, Iterator, Set)):
+            raise ArgumentTypeError(
+                f"{name}={value!r:.60}: several values are a list, a tuple, a range or an array"
+            )
     if not swept:
         raise ArgumentError(
             "nothing is swept: give several values, such as seed=range(8) or "
