@@ -13,7 +13,6 @@ from funcnn.core import ArgumentError, Loss, Samples, checks
 from funcnn.data.arrays import (
     LARGEST_CLASS,
     as_array,
-    as_given,
     is_mapped,
     is_whole,
     prepare_inputs,
