@@ -15,8 +15,8 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 
-def test_there_are_seven_chapters():
-    assert [path.name[0] for path in NOTEBOOKS] == list("1234567")
+def test_there_are_eight_chapters():
+    assert [path.name[0] for path in NOTEBOOKS] == list("12345678")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
