@@ -203,8 +203,8 @@ def ends(scores, patience, min_delta, *, higher):
     ("monitor", "mode", "patience", "min_delta"),
     [
         (None, None, 3, None),
-        (None, None, 1, 0.05),
-        ("validation_r2", None, 2, 0.01),
+        (None, None, 3, 0.05),
+        ("validation_r2", None, 4, 0.1),
         ("validation_mean_absolute_error", "max", 4, None),
         ("loss", None, 2, None),
         ("validation_loss", None, None, None),
