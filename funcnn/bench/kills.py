@@ -32,9 +32,8 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-import funcnn
 from funcnn.checkpoints import CheckpointFolder, CheckpointWarning
-from funcnn.runs import checkpointing
+from funcnn.runs import checkpointing, train
 
 __all__ = ["main"]
 
@@ -217,7 +216,7 @@ def _train(kind: str, folder: Path, connection: Connection) -> None:
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", CheckpointWarning)
-            result = funcnn.train(
+            result = train(
                 "mlp_linear",
                 data,
                 hidden=6,
