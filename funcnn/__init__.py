@@ -4,7 +4,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from funcnn import callbacks, experiments, losses, metrics, models, optimizers, plots
+    from funcnn import (
+        callbacks,
+        experiments,
+        interop,
+        losses,
+        metrics,
+        models,
+        optimizers,
+        plots,
+    )
     from funcnn.atlas import Reproduction, reproduce
     from funcnn.bench import benchmark
     from funcnn.checkpoints import CheckpointWarning
@@ -52,6 +61,7 @@ __all__ = [
     "experiments",
     "fit",
     "initial_state",
+    "interop",
     "load_model",
     "load_params",
     "losses",
@@ -66,7 +76,10 @@ __all__ = [
     "train",
 ]
 
-_MODULES = ("callbacks", "experiments", "losses", "metrics", "models", "optimizers", "plots")
+_MODULES = (
+    *("callbacks", "experiments", "interop", "losses"),
+    *("metrics", "models", "optimizers", "plots"),
+)
 _WINGS = ("core", "data", "checkpoints", "loop", "runs", "atlas", "bench")
 """Where the other public names come from: the first of these that has them."""
 

@@ -1,0 +1,144 @@
+"""A module of PyTorch as a model."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import torch
+from jaxtyping import Array, Float, Key
+from torch import nn
+
+from funcnn.core import ArgumentError, ArgumentTypeError, Model, Params
+from funcnn.core.precision import DTYPES, refuse_wider
+from funcnn.interop.torch.differentiable import Call, differentiable
+from funcnn.interop.torch.guards import Frozen, Writes, changes, holding, python_state
+
+__all__ = ["model_of", "parameters_of"]
+
+Apply = Callable[..., Array]
+
+LAZY = (nn.parameter.UninitializedParameter, nn.parameter.UninitializedBuffer)
+
+
+def model_of(net: nn.Module, stochastic: bool | None) -> Model:
+    """The model that ``funcnn.interop.from_torch`` documents.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for what is no module, or one that cannot be a model.
+    """
+    parameters_of(net)
+    modes = {name: part.training for name, part in net.named_modules()}
+    draws = _draws(net) if stochastic is None else stochastic
+    return Model(
+        None,
+        _apply(net, modes, draws),
+        stochastic=draws,
+        predict=_apply(net, dict.fromkeys(modes, False), False) if any(modes.values()) else None,
+    )
+
+
+def parameters_of(net: nn.Module) -> dict[str, np.ndarray]:
+    """The values of the parameters that are trained, by their names in the ``state_dict``.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for what is no module, or has none that can be trained.
+    """
+    if not isinstance(net, nn.Module):
+        raise ArgumentTypeError(f"net must be a torch.nn.Module, not {net!r:.60}")
+    named = _trained(net)
+    if not named:
+        raise ArgumentError("net has no parameters that require a gradient: nothing to train")
+    for name, tensor in _tensors(net).items():
+        if isinstance(
+            tensor, nn.parameter.UninitializedParameter | nn.parameter.UninitializedBuffer
+        ):
+            raise ArgumentError(
+                f"net's {name!r} has no shape yet: call the module once, on a batch"
+            )
+        if tensor.device.type != "cpu":
+            raise ArgumentError(f"net's {name!r} is on {tensor.device}: pass net.cpu()")
+    dtypes = {str(tensor.dtype).removeprefix("torch."): name for name, tensor in named.items()}
+    for dtype, name in dtypes.items():
+        if dtype not in DTYPES or len(dtypes) > 1:
+            raise ArgumentError(
+                f"net's {name!r} is of {dtype}; all of them must be of {' or of '.join(DTYPES)}"
+            )
+    return {name: _numpy(tensor) for name, tensor in named.items()}
+
+
+def _apply(net: nn.Module, modes: dict[str, bool], stochastic: bool) -> Apply:
+    """``apply(params, x)`` of a module in given modes; with a key where it is stochastic."""
+    trained = list(_trained(net))
+    fixed = {name: tensor for name, tensor in _tensors(net).items() if name not in trained}
+    values = [_numpy(tensor) for tensor in fixed.values()]
+    names = [*trained, *fixed]
+    state = python_state(net)
+
+    @functools.cache
+    def taking(floats: tuple[bool, ...]) -> Callable[..., list[Array]]:
+        """The module for inputs that are floats, or not."""
+
+        def forward(
+            inputs: list[torch.Tensor], others: list[torch.Tensor], again: bool
+        ) -> list[torch.Tensor]:
+            del again
+            own = dict(zip(names, (*inputs[: len(trained)], *others[: len(fixed)]), strict=True))
+            queues = iter(others[len(fixed) :]), iter(inputs[len(trained) :])
+            x = [next(queues[is_float]) for is_float in floats]
+            described = {f"the parameter or buffer {name!r}": one for name, one in own.items()}
+            described |= {f"its input {number}": one for number, one in enumerate(x)}
+            with Writes(described), holding(net, own, modes):
+                result = net(*x)
+            if not isinstance(result, torch.Tensor) or result.is_complex():
+                raise Frozen(
+                    f"it returns {type(result).__name__}, not one tensor of real numbers: wrap it "
+                    f"in a module that does"
+                )
+            return [result]
+
+        return differentiable(Call(net, forward))
+
+    def apply(params: Params, x: Any, key: Key[Array, ""] | None = None) -> Float[Array, "..."]:
+        refuse_wider(params=params, x=x)
+        if changed := changes(state, python_state(net)):
+            raise ArgumentError(
+                f"the module's {changed[0]!r} has changed since from_torch was called: call it "
+                f"again"
+            )
+        arrays = [jnp.asarray(one) for one in (x if isinstance(x, (tuple, list)) else (x,))]
+        floats = tuple(bool(jnp.issubdtype(one.dtype, jnp.floating)) for one in arrays)
+        weights = [params[name] for name in trained]
+        inputs = [one for one, is_float in zip(arrays, floats, strict=True) if is_float]
+        others = [one for one, is_float in zip(arrays, floats, strict=True) if not is_float]
+        call = taking(floats)
+        return call([*weights, *inputs], [*values, *others], key if stochastic else None)[0]
+
+    return apply
+
+
+def _trained(net: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: one for name, one in net.named_parameters() if one.requires_grad}
+
+
+def _tensors(net: nn.Module) -> dict[str, torch.Tensor]:
+    """All parameters and buffers, each under one name."""
+    return dict(net.named_parameters()) | dict(net.named_buffers())
+
+
+def _draws(net: nn.Module) -> bool:
+    """Whether a part of the module draws random numbers, as far as its kind tells."""
+    for part in net.modules():
+        share = part.p if isinstance(part, nn.modules.dropout._DropoutNd) else 0
+        if isinstance(part, (nn.RNNBase, nn.MultiheadAttention)):
+            share = part.dropout
+        if part.training and (share or isinstance(part, nn.RReLU)):
+            return True
+    return False
+
+
+def _numpy(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().resolve_conj().resolve_neg().numpy().copy()

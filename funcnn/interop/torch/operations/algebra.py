@@ -1,0 +1,124 @@
+"""Matrix products, decompositions, and Fourier transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+__all__ = ["ALGEBRA"]
+
+
+def add_product(bias: Array, a: Array, b: Array, *, beta: Any = 1, alpha: Any = 1) -> Array:
+    """``beta * bias + alpha * (a @ b)``."""
+    product = jnp.matmul(a, b)
+    return (bias if beta == 1 else beta * bias) + (product if alpha == 1 else alpha * product)
+
+
+def distances(a: Array, b: Array, order: float = 2.0, mode: Any = None) -> Array:
+    """The distance of every row of ``a`` from every row of ``b``."""
+    del mode
+    size = jnp.abs(a[..., :, None, :] - b[..., None, :, :])
+    if order == 2:
+        return jnp.sqrt(jnp.sum(size * size, -1))
+    if order == float("inf"):
+        return jnp.max(size, -1)
+    if order == 0:
+        return jnp.sum(size != 0, -1)
+    return jnp.sum(size, -1) if order == 1 else jnp.sum(size**order, -1) ** (1 / order)
+
+
+def distances_backward(gradient: Array, a: Array, b: Array, order: float, found: Array) -> Array:
+    """The gradient of ``distances`` by ``a``; 0 where two rows are equal."""
+    difference = a[..., :, None, :] - b[..., None, :, :]
+    if order == 1:
+        return jnp.sum(gradient[..., None] * jnp.sign(difference), -2)
+    if order != 2:
+        raise NotImplementedError(f"torch.cdist with p={order}")
+    share = jnp.where(found == 0, 0, gradient / jnp.where(found == 0, 1, found))
+    return jnp.sum(share[..., None] * difference, -2)
+
+
+def _fft_norm(direction: int, forward: bool) -> str | None:
+    """PyTorch's number of a normalization (none, by the root, by the count) as NumPy's word."""
+    by_count = "forward" if forward else "backward"
+    none = "backward" if forward else "forward"
+    return {0: none, 1: "ortho", 2: by_count}[direction]
+
+
+def fft_real(x: Array, dim: Sequence[int], norm: int, onesided: bool) -> Array:
+    """The Fourier transform of real numbers."""
+    transform = jnp.fft.rfftn if onesided else jnp.fft.fftn
+    return transform(x, axes=tuple(dim), norm=_fft_norm(norm, forward=True))
+
+
+def fft_to_real(x: Array, dim: Sequence[int], norm: int, last: int) -> Array:
+    """The inverse transform of what real numbers give."""
+    shape = [*(x.shape[axis] for axis in dim[:-1]), last]
+    return jnp.fft.irfftn(x, s=shape, axes=tuple(dim), norm=_fft_norm(norm, forward=False))
+
+
+def fft_complex(x: Array, dim: Sequence[int], norm: int, forward: bool) -> Array:
+    """The Fourier transform of complex numbers, or its inverse."""
+    transform = jnp.fft.fftn if forward else jnp.fft.ifftn
+    return transform(x, axes=tuple(dim), norm=_fft_norm(norm, forward))
+
+
+def triangular_solve(
+    b: Array, a: Array, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> Array:
+    """The solution of ``a @ x = b``, or of ``x @ a = b``, for a triangular matrix."""
+    from jax.scipy.linalg import solve_triangular
+
+    if left:
+        return solve_triangular(a, b, lower=not upper, unit_diagonal=unitriangular)
+    turned = solve_triangular(a.mT, b.mT, lower=upper, unit_diagonal=unitriangular)
+    return turned.mT
+
+
+def _with_info(function: Callable[[Array], Array]) -> Callable[..., tuple[Array, Array]]:
+    """A decomposition with the code that PyTorch gives beside it: 0, all is well."""
+
+    def call(x: Array, *options: Any, **named: Any) -> tuple[Array, Array]:
+        del options, named
+        return function(x), jnp.zeros(x.shape[:-2], jnp.int32)
+
+    return call
+
+
+def trilinear(
+    a: Array,
+    b: Array,
+    c: Array,
+    expand_a: Sequence[int],
+    expand_b: Sequence[int],
+    expand_c: Sequence[int],
+    summed: Sequence[int],
+    unroll: int = 1,
+) -> Array:
+    """The sum over some axes of a product of three arrays."""
+    del unroll
+    for axis in expand_a:
+        a = jnp.expand_dims(a, axis)
+    for axis in expand_b:
+        b = jnp.expand_dims(b, axis)
+    for axis in expand_c:
+        c = jnp.expand_dims(c, axis)
+    return jnp.sum(a * b * c, tuple(summed))
+
+
+ALGEBRA: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(("addmm", "addmv", "baddbmm"), add_product),
+    **dict.fromkeys(("bmm", "dot", "matmul", "mm", "mv"), jnp.matmul),
+    "_cdist_backward": distances_backward,
+    "_cdist_forward": distances,
+    "_fft_c2c": fft_complex,
+    "_fft_c2r": fft_to_real,
+    "_fft_r2c": fft_real,
+    "_trilinear": trilinear,
+    "linalg_cholesky_ex": _with_info(jnp.linalg.cholesky),
+    "linalg_inv_ex": _with_info(jnp.linalg.inv),
+    "linalg_solve_triangular": triangular_solve,
+}

@@ -1,0 +1,31 @@
+"""PyTorch's dtypes as JAX's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from funcnn.core import ArgumentError
+
+__all__ = ["as_dtype"]
+
+
+def as_dtype(dtype: Any) -> Any:
+    """The dtype of an array that stands for a tensor of that dtype, ``torch.float64`` or its name.
+
+    Where JAX computes in 32 bits, whole numbers have 32 too.
+
+    Raises:
+        ArgumentError: for floats of 64 bits there: nothing is rounded without a word.
+    """
+    name = str(dtype).removeprefix("torch.")
+    known = jnp.dtype(name)
+    held = jax.dtypes.canonicalize_dtype(known)
+    if held != known and jnp.issubdtype(known, jnp.inexact):
+        raise ArgumentError(
+            f"the module computes in {name}, and JAX in 32 bits here: train it with "
+            f"dtype='float64' (net.double()), or cast what is {name} in it to float32"
+        )
+    return held

@@ -1,0 +1,76 @@
+"""Operations that draw random numbers: by a key, and so not PyTorch's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+from funcnn.interop.torch.operations.dtypes import as_dtype
+
+__all__ = ["RANDOM"]
+
+
+def uniform_of(shape: Sequence[int], *, key: Key[Array, ""], **options: Any) -> Array:
+    """Evenly from 0 to 1."""
+    return jax.random.uniform(key, tuple(shape), as_dtype(options.get("dtype") or "float32"))
+
+
+def normal_of(shape: Sequence[int], *, key: Key[Array, ""], **options: Any) -> Array:
+    """From the standard normal distribution."""
+    return jax.random.normal(key, tuple(shape), as_dtype(options.get("dtype") or "float32"))
+
+
+def uniform(
+    x: Array, low: float = 0.0, high: float = 1.0, *, key: Key[Array, ""], **options: Any
+) -> Array:
+    """Evenly between two bounds, of the shape of an array."""
+    del options
+    return jax.random.uniform(key, x.shape, x.dtype, low, high)
+
+
+def bernoulli(x: Array, p: Any = None, *, key: Key[Array, ""], **options: Any) -> Array:
+    """1 with the given probability, or with that of each place; otherwise 0."""
+    del options
+    return jax.random.bernoulli(key, x if p is None else p, x.shape).astype(x.dtype)
+
+
+def dropout(x: Array, p: float, train: bool | None, *, key: Key[Array, ""]) -> tuple[Array, Array]:
+    """What is left of ``x``, scaled up for what is set to 0, and where it is left."""
+    if train is False:
+        return x, jnp.ones(x.shape, bool)
+    left = jax.random.bernoulli(key, 1 - p, x.shape)
+    return jnp.where(left, x, 0) * (0.0 if p == 1 else 1 / (1 - p)), left
+
+
+def rrelu(
+    x: Array, noise: Array, low: float, high: float, training: bool = False, *, key: Key[Array, ""]
+) -> tuple[Array, Array]:
+    """A ReLU whose slope below 0 is drawn, and the slopes."""
+    del noise
+    drawn = jax.random.uniform(key, x.shape, x.dtype, low, high)
+    slopes = jnp.where(x <= 0, drawn if training else (low + high) / 2, 1)
+    return x * slopes, slopes
+
+
+def _like(draw: Callable[..., Array]) -> Callable[..., Array]:
+    def call(x: Array, *, key: Key[Array, ""], **options: Any) -> Array:
+        return draw(x.shape, key=key, dtype=options.get("dtype") or x.dtype)
+
+    return call
+
+
+RANDOM: dict[str, Callable[..., Any]] = {
+    "bernoulli": bernoulli,
+    "native_dropout": dropout,
+    "rand": uniform_of,
+    "rand_like": _like(uniform_of),
+    "randn": normal_of,
+    "randn_like": _like(normal_of),
+    "rrelu_with_noise_functional": rrelu,
+    "uniform": uniform,
+}
+"""Each is given the key of its own draw as ``key``."""

@@ -1,0 +1,228 @@
+"""A function of tensors, traced into a program."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import linecache
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import torch
+from torch import fx, nn
+from torch._decomp import core_aten_decompositions, decomposition_table
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+import funcnn
+from funcnn.core import ArgumentError
+from funcnn.interop.torch.guards import Frozen, untouched
+from funcnn.interop.torch.operations import OPERATIONS, RANDOM
+from funcnn.interop.torch.program import Instruction, Kind, Program, Value
+
+__all__ = ["traced"]
+
+Function = Callable[[list[torch.Tensor]], list[torch.Tensor]]
+
+# What says where a tensor lies, which is no part of a program.
+PLACEMENT = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking"}
+
+# Whose lines are none of the user's.
+LIBRARIES = (
+    *(str(Path(str(library.__file__)).parent) for library in (torch, funcnn, jax)),
+    contextlib.__file__,
+)
+
+
+def traced(net: nn.Module, function: Function, kinds: Sequence[Kind], twice: bool) -> Program:
+    """What a function of tensors, that calls a module, does for inputs of these kinds.
+
+    Args:
+        net: the module that the function calls.
+        function: from a list of tensors to a list of tensors.
+        kinds: the shapes and dtypes of the inputs.
+        twice: whether to trace it twice: what comes out differently the second time, a trace
+            would freeze.
+
+    Raises:
+        ArgumentError: where a program cannot do what the function does, with the line or the
+            name.
+    """
+    examples = [torch.empty(kind.shape, dtype=getattr(torch, kind.dtype)) for kind in kinds]
+    try:
+        with _fit_for_tracing():
+            graph = _graph(net, function, examples)
+            if twice and not _same(graph, _graph(net, function, examples)):
+                raise Frozen("it computes something else each time it is called")
+            functional = torch.func.functionalize(graph, remove="mutations")
+            graph = _graph(net, functional, examples)
+    except Frozen as refusal:
+        raise ArgumentError(
+            f"the module cannot be traced: {refusal}{_where(refusal, net)}"
+        ) from None
+    except ArgumentError:
+        raise
+    except Exception as error:
+        said = str(error).strip().splitlines()[0] if str(error).strip() else ""
+        if "data-dependent" in str(error).lower() or "DataDependent" in type(error).__name__:
+            said = "it decides by a tensor's values, or makes a shape of them"
+        raise ArgumentError(
+            f"the module cannot be traced: {said or type(error).__name__}{_where(error, net)}"
+        ) from error
+    return _program(graph, len(examples))
+
+
+def _graph(net: nn.Module, function: Any, examples: list[torch.Tensor]) -> fx.GraphModule:
+    with untouched(net):
+        return make_fx(
+            function,
+            decomposition_table=_decompositions(),
+            tracing_mode="fake",
+            _allow_non_fake_inputs=True,
+        )(examples)
+
+
+@functools.cache
+def _decompositions() -> dict[Any, Any]:
+    """PyTorch's own formulas for all operations that are not among ours."""
+    return {
+        operation: formula
+        for operation, formula in {**decomposition_table, **core_aten_decompositions()}.items()
+        if _name(operation) not in OPERATIONS
+    }
+
+
+@contextlib.contextmanager
+def _fit_for_tracing() -> Iterator[None]:
+    """PyTorch's settings as a trace needs them, and afterwards as they were.
+
+    Each of them chooses between kernels that do the same; those of one processor alone, and
+    those that check tensors' values, cannot be traced.
+    """
+    distribution = torch.distributions.Distribution
+    validating = distribution._validate_args
+    fast = torch.backends.mha.get_fastpath_enabled()
+    with (
+        warnings.catch_warnings(action="ignore"),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.backends.mkldnn.flags(enabled=False),
+        sdpa_kernel(SDPBackend.MATH),
+    ):
+        distribution.set_default_validate_args(False)
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            yield
+        finally:
+            distribution.set_default_validate_args(validating)
+            torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _same(first: fx.GraphModule, second: fx.GraphModule) -> bool:
+    """Whether two graphs do the same."""
+    if str(first.graph) != str(second.graph):
+        return False
+    constants = [node.target for node in first.graph.nodes if node.op == "get_attr"]
+    return all(
+        np.array_equal(_constant(first, name), _constant(second, name)) for name in constants
+    )
+
+
+def _constant(graph: fx.GraphModule, name: str) -> np.ndarray:
+    tensor = getattr(graph, name)
+    if isinstance(tensor, FakeTensor):
+        raise Frozen(f"it keeps {name!r}, a tensor of an earlier trace")
+    return tensor.detach().cpu().resolve_conj().resolve_neg().numpy().copy()
+
+
+def _program(graph: fx.GraphModule, inputs: int) -> Program:
+    """The graph as a program, without what no output needs.
+
+    Raises:
+        ArgumentError: for an operation that is not known.
+    """
+    nodes = list(graph.graph.nodes)
+    output = nodes[-1]
+    needed = {output}
+    for node in reversed(nodes):
+        if node in needed:
+            needed.update(node.all_input_nodes)
+    draws = [node for node in nodes if node.op == "call_function" and _name(node.target) in RANDOM]
+    numbers: dict[fx.Node, Value] = {}
+
+    def place(node: fx.Node, number: int) -> None:
+        numbers[node] = Value(
+            number, not isinstance(node.meta.get("val"), (torch.Tensor, tuple, list))
+        )
+
+    placeholders = [node for node in nodes if node.op == "placeholder"]
+    kept = [node for node in nodes if node.op == "get_attr" and node in needed]
+    calls = [node for node in nodes if node.op == "call_function" and node in needed]
+    assert len(placeholders) == inputs
+    instructions = []
+    for number, node in enumerate((*placeholders, *kept, *calls)):
+        place(node, number)
+    for node in calls:
+        operation = _name(node.target)
+        if operation not in OPERATIONS:
+            raise ArgumentError(f"the module cannot be traced: {node.target} is not known here")
+        options = {name: one for name, one in node.kwargs.items() if name not in PLACEMENT}
+        instructions.append(
+            Instruction(
+                operation,
+                _plain(node.args, numbers),
+                _plain(options, numbers),
+                _kind(node.meta.get("val")),
+                draws.index(node) if node in draws else None,
+            )
+        )
+    constants = tuple(_constant(graph, node.target) for node in kept)
+    return Program(inputs, constants, tuple(instructions), _plain(tuple(output.args[0]), numbers))
+
+
+def _name(operation: Any) -> str:
+    """The name of an operation, whatever its overload; a copy of a view is the view."""
+    packet = getattr(operation, "overloadpacket", operation)
+    name = packet.__name__
+    return name if name == "_to_copy" else name.removesuffix("_copy")
+
+
+def _plain(argument: Any, numbers: dict[fx.Node, Value]) -> Any:
+    """An argument without anything of PyTorch."""
+    if isinstance(argument, fx.Node):
+        return numbers[argument]
+    if isinstance(argument, dict):
+        return {name: _plain(one, numbers) for name, one in argument.items()}
+    if isinstance(argument, (list, tuple)):
+        plain = [_plain(one, numbers) for one in argument]
+        return tuple(plain) if isinstance(argument, tuple) else plain
+    if isinstance(argument, torch.dtype):
+        return str(argument)
+    return argument
+
+
+def _kind(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return Kind(tuple(value.shape), str(value.dtype).removeprefix("torch."))
+    if isinstance(value, (tuple, list)):
+        return tuple(_kind(one) for one in value)
+    return None
+
+
+def _where(error: BaseException, net: nn.Module) -> str:
+    """Where in a user's code an error arose, and in which part of the module."""
+    parts = {id(part): name for name, part in net.named_modules() if name}
+    line, part = "", ""
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        if not file.startswith(LIBRARIES) and not file.startswith("<"):
+            text = linecache.getline(file, number).strip()
+            line = f" in `{text}` ({file}:{number})"
+        part = parts.get(id(frame.f_locals.get("self")), part)
+    return line + (f", in the part {part!r}" if part else "")
