@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
-import importlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -214,6 +214,8 @@ def test_the_readme_s_python_runs_and_prints_what_it_says(tmp_path, monkeypatch)
     text = (ROOT / "README.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert len(blocks) >= 3
+    if importlib.util.find_spec("torch") is None:
+        blocks = [block for block in blocks if "import torch" not in block]
     test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "README", "README.md", 0)
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     failures = doctest.DocTestRunner(optionflags=flags).run(test)
