@@ -40,7 +40,7 @@ from funcnn.loop.batches import Count, Feed
 from funcnn.loop.forms import Form, Kept
 from funcnn.loop.problem import Problem
 from funcnn.loop.step import checked_state, samples_of, step_of
-from funcnn.loop.update import Update
+from funcnn.loop.update import UPDATE, Update
 
 __all__ = ["first_state", "fit", "initial_state", "loop"]
 
@@ -113,11 +113,11 @@ def fit(
         capacity = _capacity(capacity, 1)
         _require_whole(steps, capacity)
         run = _fit(update.problem, update.form, None, capacity)
-        return calling("fit's update", run, state, samples, steps)
+        return calling(UPDATE, run, state, samples, steps)
     steps = checks.integer("steps", steps, at_least=1, below=2**31)
     capacity = _capacity(steps if capacity is None else capacity, steps)
     run = _fit(update.problem, update.form, steps, capacity)
-    return calling("fit's update", run, state, samples)
+    return calling(UPDATE, run, state, samples)
 
 
 def first_state(params: Params, init: Callable[[Params], Any], key: Key[Array, ""]) -> TrainState:

@@ -28,6 +28,10 @@ from funcnn.loop.step import checked_state, samples_of, step_of
 __all__ = ["Update", "form_named", "make_update"]
 
 
+UPDATE = "the update (its model, gradient, optimizer or schedule)"
+"""What an error says that comes out of one."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Update:
     """One step of training: call it for a step, give it to ``fit`` for many.
@@ -50,7 +54,7 @@ class Update:
             ArgumentError, ArgumentTypeError: for a state or data that do not fit.
         """
         state, samples = checked_state(state), samples_of(self.problem, data)
-        return calling("the update", _step(self.problem, self.form), state, samples)
+        return calling(UPDATE, _step(self.problem, self.form), state, samples)
 
 
 def make_update(

@@ -85,4 +85,7 @@ def _measured(
 
 
 def _in_own_unit(array: Any, scale: Scale | None) -> Any:
-    return array if scale is None else array * scale.spread + scale.mean
+    if scale is None:
+        return array
+    with jax_promotion():  # A number for each column, of all rows.
+        return array * scale.spread + scale.mean

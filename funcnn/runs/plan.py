@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -293,7 +293,7 @@ def _refuse_traced(**given: Any) -> None:
     """Refuse arrays that ``jit``, ``grad`` or ``vmap`` are tracing."""
     for name, value in given.items():
         try:
-            leaves = jax.tree.leaves(value)
+            leaves = jax.tree.leaves(value, is_leaf=lambda part: isinstance(part, Iterator))
         except ValueError as error:
             raise ArgumentTypeError(
                 f"{name} holds a dict whose keys cannot be put in order: text is needed"

@@ -227,10 +227,9 @@ def _run_shapes(
                 _require_same_prediction(structs(without_noise), structs(prediction))
         with plain_errors("the loss"):
             jax.eval_shape(compare, prediction, data())
-        with plain_errors("the optimizer's init"):
+        with plain_errors("the optimizer or its schedule"):
             state = jax.eval_shape(start, params)
-        with plain_errors("an update, by the gradient, the optimizer and its schedule,"):
-            after = jax.eval_shape(_update(problem(), form()), state, data())[0]
+        after = jax.eval_shape(_update(problem(), form()), state, data())[0]
         _require_same_kind(state, after)
         return RunShapes(state, prediction)
 

@@ -1,0 +1,66 @@
+"""Results, predictors and files of params."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+import funcnn
+from bad_calls.calls import TYPE, VALUE, X, Y, torch
+
+RESULTS = {
+    "predict-shape": (lambda made: made.reg.predict(X[:, :2]),
+        VALUE, "a sample of x has shape (2,); the model was trained on (3,)"),
+    "predict-one-axis": (lambda made: made.reg.predict(X[0]),
+        VALUE, "a sample of x has shape (1,); the model was trained on (3,)"),
+    "predict-text": (lambda made: made.reg.predict("x"),
+        VALUE, "data='x' must end in .npz, .csv or .parquet, or .npy"),
+    "predict-pair": (lambda made: made.reg.predict((X, Y)),
+        TYPE, "x is no array but a tuple:"),
+    "predict-tracer": (lambda made: jax.jit(made.reg.predict)(X),
+        TYPE, "x is traced by jit, grad or vmap, so that its values are not"),
+    "predict-huge": (lambda made: made.reg.predict(X * 1e+300),
+        VALUE, "x is too large for float32 at row 0, column 0"),
+    "predict-three-axes": (lambda made: made.reg.predict(np.ones((2, 2, 3))),
+        VALUE, "x has shape (2, 2, 3); (samples, columns) is needed"),
+    "predict-proba-reg": (lambda made: made.reg.predict_proba(X),
+        VALUE, "probabilities follow from loss='cross_entropy', or from"),
+    "save-none": (lambda made: made.reg.save(None),
+        TYPE, "a path must be text or a pathlib.Path, not None"),
+    "save-ending": (lambda made: made.reg.save(made.tmp / "a.pt"),
+        VALUE, "the ending of the file of weights='.pt' is not known. Known:"),
+    "save-no-ending": (lambda made: made.reg.save(made.tmp / "a"),
+        VALUE, "the ending of the file of weights='' is not known. Known:"),
+    "save-folder": (lambda made: made.reg.save(made.tmp / "no" / "a.npz"),
+        VALUE, "no/a.npz: there is no folder "),
+    "save-number": (lambda made: made.reg.save(5),
+        TYPE, "a path must be text or a pathlib.Path, not 5"),
+    "save-truth-value": (lambda made: made.reg.save(b'a.npz'),
+        TYPE, "a path must be text or a pathlib.Path, not b'a.npz'"),
+    "save-long": (lambda made: made.reg.save("n" * 252 + ".npz"),
+        VALUE, "'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"),
+    "save-a-folder": (lambda made: made.reg.save(made.tmp), VALUE, "bad0 is a folder"),
+    "load-model-none": (lambda made: funcnn.load_model(made.tmp / "none.npz"),
+        VALUE, "none.npz: there is no such file"),
+    "load-model-own": (lambda made: funcnn.load_model(made.tmp / "own.npz"),
+        VALUE, "own.npz holds params and does not say of which model:"),
+    "load-model-data": (lambda made: funcnn.load_model(made.tmp / "d.npz"),
+        VALUE, "d.npz holds params and does not say of which model:"),
+    "load-model-ending": (lambda _: funcnn.load_model("a.pt"),
+        VALUE, "a.pt: there is no such file"),
+    "load-model-folder": (lambda made: funcnn.load_model(made.tmp),
+        VALUE, "bad0 is not a regular file"),
+    "save-params-list": (lambda made: funcnn.save_params([np.ones(2)], made.tmp / "a.npz"),
+        TYPE, "params is a list: params are saved from (nested) dicts of"),
+    "save-params-empty": (lambda made: funcnn.save_params({}, made.tmp / "a.npz"),
+        VALUE, "params is an empty dict, which no file of arrays can hold"),
+    "save-params-dot": (lambda made: funcnn.save_params({"a.b": np.ones(2)}, made.tmp / "a.npz"),
+        VALUE, "params are saved under names without . / and \\, of printable"),
+    "save-params-key": (lambda made: funcnn.save_params({"k": made.key}, made.tmp / "a.npz"),
+        TYPE, "params.k is no array but a PRNGKeyArray: JAX array with"),
+    "save-params-tracer": (lambda made: jax.jit(lambda a: funcnn.save_params({"a": a},
+        made.tmp / "tr.npz"))(1.0),
+        TYPE, "params.a is traced by jit, grad or vmap, so that its values"),
+    "save-params-module": (lambda made: funcnn.save_params(torch().nn.Linear(1, 1),
+        made.tmp / "a.npz"), TYPE, "params is a Linear: params are saved from (nested) dicts of"),
+}  # fmt: skip
