@@ -156,7 +156,7 @@ def _weights(
         )
     with np.errstate(over="ignore", under="ignore"):
         cast = weight.astype(dtype)
-    if cast.max() == 0 or not np.isfinite(cast).all():
+    if cast.max() == 0 < weight.max() or not np.isfinite(cast).all():
         raise ArgumentError(
             f"sample_weight holds numbers up to {weight.max():.6g}, which {dtype} cannot hold"
         )

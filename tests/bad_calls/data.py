@@ -89,7 +89,7 @@ DATA = {
     "sample-weight-two-axes": (net(sample_weight=np.ones((8, 1))),
         VALUE, "sample_weight has shape (8, 1); (8,) is needed"),
     "sample-weight-negative": (net(sample_weight=np.arange(8) - 1.0),
-        VALUE, "sample_weight must hold numbers of 0 or more, and one above 0"),
+        VALUE, "sample_weight must hold numbers of 0 or more"),
     "sample-weight-nan": (net(sample_weight=np.full(8, np.nan)),
         VALUE, "sample_weight is not finite at row 0"),
     "sample-weight-text": (net(sample_weight="balanced"),
