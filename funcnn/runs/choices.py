@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -143,7 +144,7 @@ def require_representable(dtype: str, **numbers: Any) -> None:
     for name, given in numbers.items():
         several = given.tolist() if hasattr(given, "tolist") else given
         for number in several if isinstance(several, (list, tuple)) else [several]:
-            if not isinstance(number, (int, float)):
+            if not isinstance(number, (int, float)) or not math.isfinite(number):
                 continue
             with np.errstate(over="ignore", under="ignore"):
                 rounded = kind(number)

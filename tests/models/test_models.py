@@ -199,7 +199,7 @@ def test_sizes_are_those_that_init_was_given(name, data):
     module = funcnn.models.MODELS[name]
     found = module.sizes(jax.eval_shape(functools.partial(module.init, **sizes), KEY))
     assert found == sizes
-    assert list(found) == funcnn.models.sizes_of(name)
+    assert tuple(found) == funcnn.models.sizes_of(name)
 
 
 @pytest.mark.parametrize("name", CASES)
