@@ -109,7 +109,7 @@ MODELS = {
     "dropout-own": (own(dropout=0.5),
         VALUE, "dropout: the sizes and options of a model of your own are its"),
     "dropout-nan": (net(dropout=float("nan")),
-        VALUE, "dropout=nan is nan in float32; dtype='float64' can tell"),
+        VALUE, "dropout=nan must be"),
     "dropout-tiny": (net(dropout=1e-60), VALUE, "dropout=1e-60 is 0 in float32"),
     "dropout-near1": (net(dropout=1 - 1e-12),
         VALUE, "dropout=0.999999999999 is 1.0 in float32; dtype='float64' can"),
