@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from funcnn.core import ArgumentError, Loss, Samples, checks
+from funcnn.core import ArgumentError, ArgumentTypeError, Loss, Samples, checks
 from funcnn.data.arrays import (
     LARGEST_CLASS,
     as_array,
@@ -177,7 +177,7 @@ def _encoded(y: np.ndarray, loss: Loss) -> tuple[np.ndarray, Shaped[np.ndarray, 
     is_label = y.ndim == 1 or y.shape[1:] == (1,)
     if own not in LINKS or not is_label:
         if is_text(y):
-            raise ArgumentError(
+            raise ArgumentTypeError(
                 f"y holds text, such as {str(y.flat[0])!r}: labels are for loss='cross_entropy', "
                 f"or loss='binary_cross_entropy' where there are two"
             )

@@ -103,7 +103,7 @@ def test_real_data_from_files(tmp_path, diabetes, digits):
     np.savez_compressed(tmp_path / "digits.npz", x=x, y=y)
     result = funcnn.train(
         "mlp_linear", tmp_path / "digits.npz", loss="cross_entropy", hidden=(32, 16),
-        optimizer="adam", learning_rate=3e-3, steps=600, batch_size=128,
+        optimizer="adam", learning_rate=3e-3, epochs=60, batch_size=128,
     )  # fmt: skip
     assert (result.predict(x).argmax(axis=1) == y).mean() > 0.98
 
