@@ -139,7 +139,7 @@ DATA = {
     "data-truth-values-y": (net(data=(X, Y > 0)),
         TYPE, "y is of bool; mean_squared_error takes floats: pass"),
     "data-text-y": (net(data=(X, ["a", "b"] * 4)),
-        VALUE, "y holds text, such as 'a': labels are for"),
+        TYPE, "y holds text, such as 'a': labels are for"),
     "data-own-int": (own(data=((X * 2 ** 40).astype(np.int64), Y)),
         TYPE, "x must hold whole numbers below 2**31; it is int64"),
     "data-sparse": (Later(lambda _: net(data=(pytest.importorskip("scipy.sparse").csr_matrix(X),
