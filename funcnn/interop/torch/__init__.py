@@ -18,6 +18,8 @@ def from_torch(net: Any, *, stochastic: bool | None = None) -> Model:
     PyTorch, so that ``detach``, custom functions and equal numbers (a ReLU at 0) give what
     they give there. The params are ``params_of(net)``; buffers and parameters that require no
     gradient keep the values that they have now, and the parts the modes, ``train`` or ``eval``.
+    A parameter that forward does not use has gradient 0, where PyTorch has none. Where numbers
+    are equal, ``torch.topk`` and ``torch.kthvalue`` take the first; PyTorch takes any.
 
     >>> import funcnn
     >>> from torch import nn

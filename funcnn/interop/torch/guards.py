@@ -123,29 +123,21 @@ def holding(
     before = python_state(net)
     named = dict(net.named_parameters()) | dict(net.named_buffers())
     given = {id(tensor): tensors[name] for name, tensor in named.items()}
-    slots, lists = [], []
+    replaced = []
     for name, part in net.named_modules():
         part.training = modes[name]
-        for kind in SLOTS:
-            held = vars(part)[kind]
-            for one, tensor in held.items():
-                if tensor is not None:
-                    slots.append((held, one, tensor, given[id(tensor)], name))
-        for attribute, value in vars(part).items():
-            if isinstance(value, list):
-                lists.append((part, attribute, value))
-    for held, one, _, stand_in, _ in slots:
-        held[one] = stand_in
-    for part, attribute, value in lists:
-        # A GRU keeps its weights in lists, too.
-        vars(part)[attribute] = [_standing_in(one, given) for one in value]
+        for holder, key, value in _with_tensors(part):
+            stand_in = _standing_in(value, given)
+            holder[key] = stand_in
+            replaced.append((holder, key, value, stand_in, f"{name}.{key}" if name else key))
     yield
-    for held, one, tensor, stand_in, name in slots:
-        if held.get(one) is not stand_in:
-            raise Frozen(f"it replaces {'.'.join(filter(None, (name, one)))!r}")
-        held[one] = tensor
-    for part, attribute, value in lists:
-        vars(part)[attribute] = value
+    for name, part in net.named_modules():
+        if part.training != modes[name]:
+            raise Frozen(f"it changes the mode of {name or 'the module'!r}, train or eval")
+    for holder, key, value, stand_in, name in replaced:
+        if holder.get(key) is not stand_in or not _alike(stand_in, _standing_in(value, given)):
+            raise Frozen(f"it replaces {name!r}")
+        holder[key] = value
     if changed := changes(before, python_state(net)):
         raise Frozen(
             f"it changes {changed[0]!r}, which a compiled function would not; where that is a "
@@ -153,12 +145,42 @@ def holding(
         )
 
 
-def _standing_in(one: Any, given: Mapping[int, torch.Tensor]) -> Any:
-    """What stands in for a tensor of the module, or for a weak reference to one."""
-    if isinstance(one, weakref.ref):
-        stand_in = given.get(id(one()))
-        return one if stand_in is None else weakref.ref(stand_in)
-    return given.get(id(one), one)
+def _with_tensors(part: nn.Module) -> list[tuple[dict[str, Any], str, Any]]:
+    """What of a part of a module may hold its tensors: where, under which name, and what."""
+    slots = [
+        (vars(part)[kind], name, tensor)
+        for kind in SLOTS
+        for name, tensor in vars(part)[kind].items()
+    ]
+    # A GRU keeps its weights in lists, too, and weak references to them.
+    lists = [
+        (vars(part), name, value)
+        for name, value in vars(part).items()
+        if isinstance(value, list)
+        and any(isinstance(one, (torch.Tensor, weakref.ref)) for one in value)
+    ]
+    return [*slots, *lists]
+
+
+def _standing_in(value: Any, given: Mapping[int, torch.Tensor]) -> Any:
+    """What stands in for a tensor of the module, a weak reference to one, or a list of these."""
+    if isinstance(value, list):
+        return [_standing_in(one, given) for one in value]
+    if isinstance(value, weakref.ref):
+        stand_in = given.get(id(value()))
+        return value if stand_in is None else weakref.ref(stand_in)
+    return given.get(id(value), value)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two lists hold the same objects; whatever is no list is compared elsewhere."""
+    if not isinstance(one, list):
+        return True
+    pairs = zip(one, other, strict=False)
+    return len(one) == len(other) and all(
+        a is b or (isinstance(a, weakref.ref) and isinstance(b, weakref.ref) and a() is b())
+        for a, b in pairs
+    )
 
 
 class Writes(TorchDispatchMode):

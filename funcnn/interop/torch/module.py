@@ -16,6 +16,7 @@ from funcnn.core import ArgumentError, ArgumentTypeError, Model, Params
 from funcnn.core.precision import DTYPES, refuse_wider
 from funcnn.interop.torch.differentiable import Call, differentiable
 from funcnn.interop.torch.guards import Frozen, Writes, changes, holding, python_state
+from funcnn.interop.torch.operations.dtypes import require_held
 
 __all__ = ["model_of", "parameters_of"]
 
@@ -49,6 +50,9 @@ def parameters_of(net: nn.Module) -> dict[str, np.ndarray]:
     """
     if not isinstance(net, nn.Module):
         raise ArgumentTypeError(f"net must be a torch.nn.Module, not {net!r:.60}")
+    for name, part in net.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise ArgumentError(f"net's {name!r} is of torch.jit: pass the module it was made of")
     named = _trained(net)
     if not named:
         raise ArgumentError("net has no parameters that require a gradient: nothing to train")
@@ -58,6 +62,11 @@ def parameters_of(net: nn.Module) -> dict[str, np.ndarray]:
         ):
             raise ArgumentError(
                 f"net's {name!r} has no shape yet: call the module once, on a batch"
+            )
+        if tensor._backward_hooks or getattr(tensor, "_post_accumulate_grad_hooks", None):
+            raise ArgumentError(
+                f"net's {name!r} has a hook on its gradient, which a model would leave out: "
+                f"remove it (register_hook)"
             )
         if tensor.device.type != "cpu":
             raise ArgumentError(f"net's {name!r} is on {tensor.device}: pass net.cpu()")
@@ -103,7 +112,9 @@ def _apply(net: nn.Module, modes: dict[str, bool], stochastic: bool) -> Apply:
         return differentiable(Call(net, forward))
 
     def apply(params: Params, x: Any, key: Key[Array, ""] | None = None) -> Float[Array, "..."]:
-        refuse_wider(params=params, x=x)
+        refuse_wider(params=params, x=x, **dict(zip(fixed, values, strict=True)))
+        for value in values:
+            require_held(value)
         if changed := changes(state, python_state(net)):
             raise ArgumentError(
                 f"the module's {changed[0]!r} has changed since from_torch was called: call it "

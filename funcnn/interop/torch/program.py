@@ -16,7 +16,7 @@ from jaxtyping import Array, Key
 from funcnn.core import AnyArray, ArgumentError
 from funcnn.core.precision import jax_promotion
 from funcnn.interop.torch.operations import OPERATIONS
-from funcnn.interop.torch.operations.dtypes import as_dtype
+from funcnn.interop.torch.operations.dtypes import as_dtype, require_held
 
 __all__ = ["Instruction", "Kind", "Program", "Value", "run"]
 
@@ -93,6 +93,8 @@ def run(
     Raises:
         ArgumentError: where it needs floats of 64 bits and JAX computes in 32.
     """
+    for constant in program.constants:
+        require_held(constant)
     values: list[Any] = [jnp.asarray(array) for array in (*inputs, *program.constants)]
     with jax_promotion():
         for instruction in program.instructions:
@@ -104,8 +106,11 @@ def run(
             arguments = _filled(instruction.arguments, values, kind)
             try:
                 result = OPERATIONS[instruction.operation](*arguments, **options)
-            except NotImplementedError as error:
-                raise ArgumentError(f"the module cannot be traced: {error} is not known") from error
+            except (NotImplementedError, TypeError) as error:
+                raise ArgumentError(
+                    f"the module cannot be traced: {instruction.operation} is not known for what "
+                    f"it is given ({error})"
+                ) from error
             if isinstance(kind, Kind):
                 result = _of_kind(result, kind, instruction)
             elif kind is not None:

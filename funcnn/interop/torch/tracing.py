@@ -23,7 +23,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 import funcnn
 from funcnn.core import ArgumentError
 from funcnn.interop.torch.guards import Frozen, untouched
-from funcnn.interop.torch.operations import OPERATIONS, RANDOM
+from funcnn.interop.torch.operations import OPERATIONS, RANDOM, WHERE_IT_IS_SAID
 from funcnn.interop.torch.program import Instruction, Kind, Program, Value
 
 __all__ = ["traced"]
@@ -32,6 +32,9 @@ Function = Callable[[list[torch.Tensor]], list[torch.Tensor]]
 
 # What says where a tensor lies, which is no part of a program.
 PLACEMENT = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking"}
+
+NO_VIEWS = {"_to_copy", "index_copy"}
+"""Operations that end in ``_copy`` and are no copies of views."""
 
 # Whose lines are none of the user's.
 LIBRARIES = (
@@ -145,7 +148,7 @@ def _program(graph: fx.GraphModule, inputs: int) -> Program:
     """The graph as a program, without what no output needs.
 
     Raises:
-        ArgumentError: for an operation that is not known.
+        ArgumentError: for an operation that is not known, or a shape that is not.
     """
     nodes = list(graph.graph.nodes)
     output = nodes[-1]
@@ -153,7 +156,7 @@ def _program(graph: fx.GraphModule, inputs: int) -> Program:
     for node in reversed(nodes):
         if node in needed:
             needed.update(node.all_input_nodes)
-    draws = [node for node in nodes if node.op == "call_function" and _name(node.target) in RANDOM]
+    draws = [node for node in nodes if node.op == "call_function" and _draws(node)]
     numbers: dict[fx.Node, Value] = {}
 
     def place(node: fx.Node, number: int) -> None:
@@ -186,11 +189,18 @@ def _program(graph: fx.GraphModule, inputs: int) -> Program:
     return Program(inputs, constants, tuple(instructions), _plain(tuple(output.args[0]), numbers))
 
 
+def _draws(node: fx.Node) -> bool:
+    """Whether a call draws random numbers."""
+    name = _name(node.target)
+    place = WHERE_IT_IS_SAID.get(name)
+    return name in RANDOM and (place is None or bool(node.args[place:][:1] == (True,)))
+
+
 def _name(operation: Any) -> str:
     """The name of an operation, whatever its overload; a copy of a view is the view."""
     packet = getattr(operation, "overloadpacket", operation)
     name = packet.__name__
-    return name if name == "_to_copy" else name.removesuffix("_copy")
+    return name if name in NO_VIEWS else name.removesuffix("_copy")
 
 
 def _plain(argument: Any, numbers: dict[fx.Node, Value]) -> Any:
@@ -209,6 +219,11 @@ def _plain(argument: Any, numbers: dict[fx.Node, Value]) -> Any:
 
 def _kind(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
+        if not all(type(size) is int for size in value.shape):
+            raise ArgumentError(
+                "the module cannot be traced: its gradient makes a shape of a tensor's values, as "
+                "of what is written through a mask"
+            )
         return Kind(tuple(value.shape), str(value.dtype).removeprefix("torch."))
     if isinstance(value, (tuple, list)):
         return tuple(_kind(one) for one in value)

@@ -290,6 +290,23 @@ def spectral():
 
 
 @case
+def less_common():
+    def rule(net, x):
+        h = net.a(x)
+        positive = h.T @ h + torch.eye(4, dtype=x.dtype)
+        rest = torch.linalg.inv(torch.linalg.cholesky(positive))
+        rest = rest + h[:4].index_copy(0, torch.tensor([1, 0]), h[2:4]).logcumsumexp(1)
+        places = torch.searchsorted(torch.tensor([-0.5, 0.5], dtype=x.dtype), h[:4].detach())
+        masked = h[:4].clone()
+        masked[h[:4, 0] > 0] = 0.5
+        added = torch.zeros_like(rest).scatter_add(1, places, h[:4])
+        return net.rest(rest + masked + added.index_put((places[0],), net.w, accumulate=True))
+
+    parts = {"a": nn.Linear(5, 4), "w": nn.Parameter(numbers(4)), "rest": nn.RReLU().eval()}
+    return With(rule, **parts), (numbers(6, 5),)
+
+
+@case
 def losses_inside():
     def rule(net, x, chosen):
         h = net.a(x)

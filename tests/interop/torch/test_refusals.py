@@ -150,6 +150,26 @@ class InputWritten(Base):
         return self.a(x)
 
 
+class ListCounter(Base):
+    words = ("'steps'",)
+
+    def __init__(self):
+        super().__init__()
+        self.steps = [torch.zeros(1)]
+
+    def forward(self, x):
+        self.steps.append(torch.zeros(1))
+        return self.a(x) * len(self.steps)
+
+
+class ModeChanged(Base):
+    words = ("the mode of 'a'",)
+
+    def forward(self, x):
+        self.a.eval()
+        return self.a(x)
+
+
 class TwoResults(Base):
     words = "returns tuple", "wrap it"
 
@@ -269,6 +289,12 @@ def test_a_module_that_has_changed_since_is_refused():
         jax.eval_shape(model.apply, params_of(net), jnp.ones((6, 3)))
 
 
+def hooked():
+    net = nn.Linear(2, 2)
+    net.weight.register_hook(lambda gradient: 3 * gradient)
+    return net
+
+
 @pytest.mark.parametrize(
     ("net", "words"),
     [
@@ -278,12 +304,25 @@ def test_a_module_that_has_changed_since_is_refused():
         (lambda: nn.Linear(2, 2).half(), "of float16"),
         (lambda: nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double()), "all of them"),
         (lambda: nn.Linear(2, 2, device="meta"), "is on meta"),
+        (hooked, "'weight' has a hook"),
     ],
 )
 def test_what_is_no_module_to_train_is_refused(net, words):
     for function in (from_torch, params_of):
         with pytest.raises(ArgumentError, match=words):
             function(net())
+
+
+def test_a_gradient_that_cannot_be_traced_is_refused():
+    class Masked(Base):
+        def forward(self, x):
+            h = self.a(x).clone()
+            h[h[:, 0] > 0] = self.a.bias
+            return h
+
+    net = Masked()
+    with pytest.raises(ArgumentError, match="its gradient makes a shape"):
+        funcnn.train(from_torch(net), (np.ones((4, 3)), np.ones((4, 2))), params=params_of(net))
 
 
 def test_float64_is_not_halved():

@@ -15,12 +15,12 @@ from funcnn.interop.torch.operations.indexing import INDEXING
 from funcnn.interop.torch.operations.normalization import NORMALIZATIONS
 from funcnn.interop.torch.operations.pointwise import POINTWISE
 from funcnn.interop.torch.operations.pooling import POOLING
-from funcnn.interop.torch.operations.randomness import RANDOM
+from funcnn.interop.torch.operations.randomness import RANDOM, WHERE_IT_IS_SAID
 from funcnn.interop.torch.operations.reductions import REDUCTIONS
 from funcnn.interop.torch.operations.resizing import RESIZING
 from funcnn.interop.torch.operations.shapes import SHAPES
 
-__all__ = ["OPERATIONS", "RANDOM"]
+__all__ = ["OPERATIONS", "RANDOM", "WHERE_IT_IS_SAID"]
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "_local_scalar_dense": lambda x: x,

@@ -67,7 +67,7 @@ def fft_complex(x: Array, dim: Sequence[int], norm: int, forward: bool) -> Array
 
 
 def triangular_solve(
-    b: Array, a: Array, *, upper: bool, left: bool = True, unitriangular: bool = False
+    a: Array, b: Array, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> Array:
     """The solution of ``a @ x = b``, or of ``x @ a = b``, for a triangular matrix."""
     from jax.scipy.linalg import solve_triangular
@@ -86,6 +86,11 @@ def _with_info(function: Callable[[Array], Array]) -> Callable[..., tuple[Array,
         return function(x), jnp.zeros(x.shape[:-2], jnp.int32)
 
     return call
+
+
+def add_sum_of_products(bias: Array, a: Array, b: Array, *, beta: Any = 1, alpha: Any = 1) -> Array:
+    """``beta * bias + alpha * (a @ b).sum(0)``."""
+    return beta * bias + alpha * jnp.sum(jnp.matmul(a, b), 0)
 
 
 def trilinear(
@@ -118,6 +123,7 @@ ALGEBRA: dict[str, Callable[..., Any]] = {
     "_fft_c2r": fft_to_real,
     "_fft_r2c": fft_real,
     "_trilinear": trilinear,
+    "addbmm": add_sum_of_products,
     "linalg_cholesky_ex": _with_info(jnp.linalg.cholesky),
     "linalg_inv_ex": _with_info(jnp.linalg.inv),
     "linalg_solve_triangular": triangular_solve,

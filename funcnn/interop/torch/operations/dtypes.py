@@ -6,10 +6,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from funcnn.core import ArgumentError
+from funcnn.core import AnyArray, ArgumentError
 
-__all__ = ["as_dtype"]
+__all__ = ["as_dtype", "require_held"]
 
 
 def as_dtype(dtype: Any) -> Any:
@@ -29,3 +30,20 @@ def as_dtype(dtype: Any) -> Any:
             f"dtype='float64' (net.double()), or cast what is {name} in it to float32"
         )
     return held
+
+
+def require_held(array: AnyArray) -> None:
+    """Refuse whole numbers that are too large for JAX, where it computes in 32 bits.
+
+    Raises:
+        ArgumentError: for these.
+    """
+    held = jax.dtypes.canonicalize_dtype(array.dtype)
+    if held == array.dtype or not jnp.issubdtype(held, jnp.integer) or not array.size:
+        return
+    least, most = jnp.iinfo(held).min, jnp.iinfo(held).max
+    if np.min(array) < least or np.max(array) > most:
+        raise ArgumentError(
+            "the module holds whole numbers of more than 32 bits, and JAX computes in 32 bits "
+            "here: train it with dtype='float64' (net.double())"
+        )

@@ -22,6 +22,11 @@ def _places(indices: Sequence[Array | None]) -> tuple[Any, ...]:
     return tuple(slice(None) if one is None else one for one in indices)
 
 
+def _from_the_front(places: Array, length: int) -> Array:
+    """Places that count from the front alone: a negative one lies outside."""
+    return jnp.where(places < 0, length, places)
+
+
 def index(x: Array, indices: Sequence[Array | None]) -> Array:
     """``x[indices]``, None standing for a whole axis."""
     return x.at[_places(indices)].get(mode="fill")
@@ -32,8 +37,11 @@ def index_put(
 ) -> Array:
     """``x`` with ``x[indices] = values``, or ``+=``."""
     (first, *others) = indices
-    if first is not None and first.dtype == bool and not others and jnp.ndim(values) == 0:
-        mask = first.reshape(first.shape + (1,) * (x.ndim - first.ndim))
+    if first is not None and first.dtype == bool and not others:
+        rest = x.ndim - first.ndim
+        if jnp.ndim(values) > rest:
+            raise NotImplementedError("writing through a mask a value for each of its places")
+        mask = first.reshape(first.shape + (1,) * rest)
         return jnp.where(mask, x + values if accumulate else values, x)
     target = x.at[_places(indices)]
     return target.add(values) if accumulate else target.set(values)
@@ -52,6 +60,7 @@ def gather(x: Array, dim: int, places: Array, *, sparse_grad: bool = False) -> A
     for axis in range(x.ndim):
         if axis != dim % x.ndim:
             x = lax.slice_in_dim(x, 0, places.shape[axis], axis=axis)
+    places = _from_the_front(places, x.shape[dim])
     return jnp.take_along_axis(x, places, dim, mode="fill")
 
 
@@ -79,7 +88,9 @@ def scatter_add(x: Array, dim: int, places: Array, source: Array) -> Array:
 
 def index_select(x: Array, dim: int, places: Array) -> Array:
     """``x`` at the given places along an axis, the others whole."""
-    return jnp.take(x, places, axis=dim, mode="fill") if x.ndim else x
+    if x.ndim == 0:
+        return x
+    return jnp.take(x, _from_the_front(places, x.shape[dim]), axis=dim, mode="fill")
 
 
 def index_add(x: Array, dim: int, places: Array, source: Array, *, alpha: Any = 1) -> Array:
@@ -90,7 +101,7 @@ def index_add(x: Array, dim: int, places: Array, source: Array, *, alpha: Any = 
 def embedding(weight: Array, places: Array, *options: Any) -> Array:
     """The rows of ``weight`` at the given places."""
     del options
-    return jnp.take(weight, places, axis=0, mode="fill")
+    return index_select(weight, 0, places)
 
 
 def embedding_backward(
@@ -98,7 +109,8 @@ def embedding_backward(
 ) -> Array:
     """The gradient of the rows: sums over where each was read, but for the padding's."""
     if scaled:
-        raise NotImplementedError("nn.Embedding(scale_grad_by_freq=True)")
+        counts = jnp.zeros(rows, gradient.dtype).at[places.reshape(-1)].add(1)
+        gradient = gradient / counts[places][..., None]
     if padding >= 0:
         gradient = jnp.where((places == padding)[..., None], 0, gradient)
     zeros = jnp.zeros((rows, gradient.shape[-1]), gradient.dtype)
@@ -152,6 +164,27 @@ def embedding_bag_backward(
     return jnp.zeros((rows, gradient.shape[-1]), gradient.dtype).at[places].add(of_rows)
 
 
+def embedding_bag_weight_backward(
+    gradient: Array, weight: Array, places: Array, offsets: Array, bags: Array, *options: Any
+) -> Array:
+    """The gradient of the weights of the samples in ``embedding_bag``."""
+    del offsets, options
+    return jnp.sum(gradient[bags] * embedding(weight, places), -1)
+
+
+def searchsorted(
+    edges: Array, values: Array, *, right: bool = False, side: str | None = None, **options: Any
+) -> Array:
+    """Where values would stand among edges in order, along the last axis."""
+    if options.get("sorter") is not None:
+        raise NotImplementedError("torch.searchsorted with sorter")
+    side = "right" if right or side == "right" else "left"
+    if edges.ndim == 1:
+        return jnp.searchsorted(edges, values, side=side)
+    before = jnp.less_equal if side == "right" else jnp.less
+    return jnp.sum(before(edges[..., None, :], values[..., None]), -1)
+
+
 def _require_plain_bags(scaled: bool, mode: int, sparse: bool, options: tuple[Any, ...]) -> None:
     padding = [one for one in options if not isinstance(one, bool)]
     if scaled or sparse or mode > MEAN or any(one >= 0 for one in padding):
@@ -163,9 +196,11 @@ def _require_plain_bags(scaled: bool, mode: int, sparse: bool, options: tuple[An
 INDEXING: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("_embedding_bag", "_embedding_bag_forward_only"), embedding_bag),
     "_embedding_bag_backward": embedding_bag_backward,
+    "_embedding_bag_per_sample_weights_backward": embedding_bag_weight_backward,
     "_unsafe_index": index,
     "_unsafe_index_put": index_put,
     "_unsafe_masked_index": masked_index,
+    "bucketize": lambda values, edges, **options: searchsorted(edges, values, **options),
     "embedding": embedding,
     "embedding_dense_backward": embedding_backward,
     "gather": gather,
@@ -175,4 +210,5 @@ INDEXING: dict[str, Callable[..., Any]] = {
     "index_select": index_select,
     "scatter": scatter,
     "scatter_add": scatter_add,
+    "searchsorted": searchsorted,
 }

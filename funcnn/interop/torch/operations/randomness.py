@@ -11,7 +11,7 @@ from jaxtyping import Array, Key
 
 from funcnn.interop.torch.operations.dtypes import as_dtype
 
-__all__ = ["RANDOM"]
+__all__ = ["RANDOM", "WHERE_IT_IS_SAID"]
 
 
 def uniform_of(shape: Sequence[int], *, key: Key[Array, ""], **options: Any) -> Array:
@@ -47,12 +47,20 @@ def dropout(x: Array, p: float, train: bool | None, *, key: Key[Array, ""]) -> t
 
 
 def rrelu(
-    x: Array, noise: Array, low: float, high: float, training: bool = False, *, key: Key[Array, ""]
+    x: Array,
+    noise: Array,
+    low: float = 1 / 8,
+    high: float = 1 / 3,
+    training: bool = False,
+    *,
+    key: Key[Array, ""] | None = None,
 ) -> tuple[Array, Array]:
     """A ReLU whose slope below 0 is drawn, and the slopes."""
     del noise
-    drawn = jax.random.uniform(key, x.shape, x.dtype, low, high)
-    slopes = jnp.where(x <= 0, drawn if training else (low + high) / 2, 1)
+    drawn = (low + high) / 2
+    if training and key is not None:
+        drawn = jax.random.uniform(key, x.shape, x.dtype, low, high)
+    slopes = jnp.where(x <= 0, drawn, 1).astype(x.dtype)
     return x * slopes, slopes
 
 
@@ -74,3 +82,6 @@ RANDOM: dict[str, Callable[..., Any]] = {
     "uniform": uniform,
 }
 """Each is given the key of its own draw as ``key``."""
+
+WHERE_IT_IS_SAID = {"rrelu_with_noise_functional": 4}
+"""The argument that says whether an operation draws at all, of those that need not."""

@@ -38,7 +38,7 @@ def var(x: Array, dim: Axes = None, *, correction: Any = None, keepdim: bool = F
     axis = _axis(dim)
     centered = x - jnp.mean(x, axis=axis, keepdims=True)
     total = jnp.sum(centered * centered, axis=axis, keepdims=keepdim)
-    return total / (_count(x, axis) - (1 if correction is None else correction))
+    return total / max(0, _count(x, axis) - (1 if correction is None else correction))
 
 
 def _count(x: Array, axis: Any) -> int:
@@ -121,6 +121,11 @@ def _running_extreme(reaches: Callable[[Array, Array], Array]) -> Callable[..., 
     return along
 
 
+def log_running_sum(x: Array, dim: int) -> Array:
+    """The logarithm of the running sum of exponentials."""
+    return x if x.ndim == 0 else lax.cumlogsumexp(x, axis=dim % x.ndim)
+
+
 def vector_norm(
     x: Array, order: Any = 2, dim: Axes = None, keepdim: bool = False, dtype: Any = None
 ) -> Array:
@@ -161,6 +166,7 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
     "cumsum": _running(jnp.cumsum),
     "kthvalue": kthvalue,
     "linalg_vector_norm": vector_norm,
+    "logcumsumexp": log_running_sum,
     "max": _extreme(jnp.argmax, jnp.max),
     "mean": _reduction(jnp.mean),
     "median": median,
