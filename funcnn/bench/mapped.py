@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-import funcnn
+from funcnn.runs import train
 
 __all__ = ["main"]
 
@@ -41,7 +41,7 @@ def main(rows: int, steps: int, standardize: bool) -> None:
         click.echo(f"{rows} rows, {_megabytes(size)} in two files")
         _say("before the run")
         begin = time.perf_counter()
-        result = funcnn.train(
+        result = train(
             "mlp_linear", (x, y), hidden=64, batch_size=BATCH, steps=steps, standardize=standardize
         )
         seconds = time.perf_counter() - begin

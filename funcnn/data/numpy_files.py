@@ -143,7 +143,7 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: Header)
     return flat.reshape(header.shape, order="F" if header.order == "F" else "C")
 
 
-def _header(stream: IO[bytes]) -> Header:
+def _header(stream: IO[bytes] | zipfile.ZipExtFile) -> Header:
     magic = stream.read(8)
     if magic[:6] != b"\x93NUMPY" or magic[6:] not in (b"\1\0", b"\2\0", b"\3\0"):
         raise ValueError("it does not begin as an .npy file of version 1, 2 or 3 does")
