@@ -99,7 +99,8 @@ def function(argument: str, value: Any) -> Any:
     """
     advice = ""
     named = value if hasattr(value, "__name__") else type(value)
-    if callable(value) and str(getattr(named, "__module__", "")).split(".")[0] == "torch":
+    module = getattr(named, "__module__", None) or ""  # None for what was typed in a doctest.
+    if callable(value) and module.split(".")[0] == "torch":
         name = named.__name__
         meant = alias(argument, name) if argument in ALIASES else name
         advice = f"; {argument}={meant!r} is the same here" if meant != name else ""

@@ -100,6 +100,8 @@ def train(
     optimizer and the schedule are given by name or are the same objects: what is
     compiled is found by them. The same call gives the same bits.
 
+    A process that has trained must not be forked: JAX hangs there. Start others by spawn.
+
     Args:
         model: a name (``"mlp"``, ``"mlp_linear"``, ``"polynomial"``,
             ``"polynomial_linear"``, ``"legendre"``, ``"dynamic"``), a

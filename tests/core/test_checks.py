@@ -179,6 +179,14 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
+def of_no_module(x):
+    return x
+
+
+of_no_module.__module__ = None
+FUNCTIONS["of-no-module"] = of_no_module
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_passes_as_it_is(name):
     assert checks.function("loss", FUNCTIONS[name]) is FUNCTIONS[name]
