@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -128,6 +129,12 @@ def _apply(net: nn.Module, modes: dict[str, bool], stochastic: bool) -> Apply:
         call = taking(floats)
         return call([*weights, *inputs], [*values, *others], key if stochastic else None)[0]
 
+    # A checkpoint knows the model by these.
+    digest = hashlib.sha256(repr(net).encode()).hexdigest()[:16]
+    apply.__module__, apply.__qualname__ = (
+        type(net).__module__,
+        f"{type(net).__qualname__}:{digest}",
+    )
     return apply
 
 

@@ -478,6 +478,12 @@ def test_a_module_is_trained_with_everything_that_train_has(tmp_path):
     np.testing.assert_allclose(result.history["validation_loss"][-1], validated, rtol=1e-8)
     assert sorted(params) == sorted(net.state_dict())
 
+    again = funcnn.train(from_torch(net), data, steps=20, resume=True, **settings)
+    assert np.array_equal(again.losses, result.losses)
+    net[1] = nn.Tanh()
+    with pytest.raises(funcnn.ArgumentError, match="model"):
+        funcnn.train(from_torch(net), data, steps=20, resume=True, **settings)
+
 
 def test_a_sweep_trains_many_modules_at_once():
     torch.manual_seed(0)
