@@ -21,10 +21,10 @@ def from_torch(net: Any, *, stochastic: bool | None = None) -> Model:
     A parameter that forward does not use has gradient 0, where PyTorch has none. Where numbers
     are equal, ``torch.topk`` and ``torch.kthvalue`` take the first; PyTorch takes any.
 
-    >>> import funcnn
+    >>> import funcnn, torch
     >>> from torch import nn
     >>> net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
-    >>> data = np.ones((8, 3)), np.ones((8, 1))
+    >>> data = torch.ones(8, 3), torch.ones(8, 1)
     >>> model, params = from_torch(net), params_of(net)
     >>> result = funcnn.train(model, data, params=params, steps=5)
     >>> sorted(result.params)

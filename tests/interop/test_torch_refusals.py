@@ -49,7 +49,7 @@ class Selection(Base):
 
 
 class Converted(Base):
-    words = "np.asarray(self.a(x).detach())", "test_refusals.py"
+    words = "np.asarray(self.a(x).detach())", "test_torch_refusals.py"
 
     def forward(self, x):
         return self.a(x) + float(np.asarray(self.a(x).detach()).max())

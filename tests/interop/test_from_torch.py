@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import doctest
 import itertools
 from collections.abc import Callable
 
@@ -429,6 +430,11 @@ def test_dropout_draws_by_the_key_and_predicts_without():
     result = funcnn.train(model, (x, x[:, :1]), params=params, steps=3, learning_rate=1e-4)
     assert result.losses[0] != result.losses[1]
     assert result.predict(x).shape == (4, 1)
+
+
+def test_the_example_runs():
+    assert doctest.testmod(funcnn.interop.torch).failed == 0
+    assert funcnn.interop.from_torch is from_torch
 
 
 def test_integers_and_short_batches_and_float32_are_trained_on():
