@@ -38,7 +38,8 @@ NO_VIEWS = {"_to_copy", "index_copy"}
 
 # Whose lines are none of the user's.
 LIBRARIES = (
-    *(str(Path(str(library.__file__)).parent) for library in (torch, core, jax)),
+    *(str(Path(str(library.__file__)).parent) for library in (torch, jax)),
+    str(Path(str(core.__file__)).parents[1]),
     contextlib.__file__,
 )
 
