@@ -96,11 +96,11 @@ def prepare(
         rows, rows_aside = split(len(y), fraction, seed, strata)
 
     standardized = standardize is not None and checks.flag("standardize", standardize)
-    x_scale = _scale("x", _with_axes("x", table.x, axes), rows) if standardized else None
+    x_scale = _scale("x", _with_axes("x", table.x, axes), rows, "float64") if standardized else None
     link = LINKS.get(without_options(loss))
     is_regression = link is None and not is_whole(y) and y.dtype != bool
     shaped = _with_axes("y", y, axes) if is_regression else y
-    y_scale = _scale("y", shaped, rows) if standardized and is_regression else None
+    y_scale = _scale("y", shaped, rows, dtype) if standardized and is_regression else None
 
     def inputs(x: np.ndarray) -> np.ndarray:
         x = _with_axes("x", x, axes)
@@ -229,12 +229,20 @@ def _with_axes(name: str, array: np.ndarray, axes: int | None) -> np.ndarray:
     return array if axes is None else with_axes(name, array, axes)
 
 
-def _scale(name: str, array: np.ndarray, rows: Int[np.ndarray, " rows"] | None) -> Scale:
+def _scale(
+    name: str, array: np.ndarray, rows: Int[np.ndarray, " rows"] | None, dtype: str
+) -> Scale:
+    """By what to standardize, where ``dtype`` holds it: predictions are brought back in it."""
     if array.dtype.kind not in "fiub":
         raise ArgumentError(f"standardize: {name} is of {array.dtype}")
-    if is_mapped(array):
-        return scale_of(Mapped(array, np.asarray, rows))
-    return scale_of(array if rows is None else array[rows])
+    with np.errstate(over="ignore", invalid="ignore"):
+        if is_mapped(array):
+            scale = scale_of(Mapped(array, np.asarray, rows))
+        else:
+            scale = scale_of(array if rows is None else array[rows])
+        if not all(np.isfinite(part.astype(dtype)).all() for part in scale):
+            raise ArgumentError(f"standardize: the values of {name} are too large for {dtype}")
+    return scale
 
 
 def _ready(array: np.ndarray, prepare: Callable[[np.ndarray], np.ndarray]) -> Any:
