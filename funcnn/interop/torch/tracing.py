@@ -20,7 +20,6 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from funcnn import core
 from funcnn.core import ArgumentError
 from funcnn.interop.torch.guards import Frozen, untouched
 from funcnn.interop.torch.operations import OPERATIONS, RANDOM, WHERE_IT_IS_SAID
@@ -39,7 +38,7 @@ NO_VIEWS = {"_to_copy", "index_copy"}
 # Whose lines are none of the user's.
 LIBRARIES = (
     *(str(Path(str(library.__file__)).parent) for library in (torch, jax)),
-    str(Path(str(core.__file__)).parents[1]),
+    str(Path(__file__).parents[2]),
     contextlib.__file__,
 )
 
