@@ -59,9 +59,9 @@ RUNS = {
     ),
     "draws of its own": ("dynamic", {"optimizer": "momentum", "learning_rate": 1e-8}),
     "gram of a polynomial, adam": ("polynomial", {"optimizer": "adam", "form": "gram"}),
-    "gram of a polynomial, short batches, float64": (
+    "gram of a polynomial, rmsprop, float64": (
         "polynomial_linear",
-        {"optimizer": "rmsprop", "form": "gram", "batch_size": 7, "dtype": "float64"},
+        {"optimizer": "rmsprop", "form": "gram", "dtype": "float64"},
     ),
     "gram of a layer, momentum, schedule": (
         "mlp_linear",
