@@ -29,7 +29,7 @@ def split(
         ArgumentError: where either part would be empty.
 
     >>> [part.tolist() for part in split(5, 0.4, seed=0)]
-    [[0, 1, 4], [2, 3]]
+    [[0, 1, 3], [2, 4]]
     """
     wanted = round(samples * fraction)
     if not 0 < wanted < samples:

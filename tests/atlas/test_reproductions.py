@@ -310,10 +310,12 @@ def plant(monkeypatch):
         parts = {part: getattr(module, part) for part in module.__all__} | functions
         monkeypatch.setitem(models.MODELS, name, types.SimpleNamespace(**parts))
         models._make.cache_clear()
+        models._without_sizes.cache_clear()
 
     yield put
     monkeypatch.undo()
     models._make.cache_clear()
+    models._without_sizes.cache_clear()
 
 
 def slightly_steeper(function):

@@ -129,12 +129,9 @@ def _apply(net: nn.Module, modes: dict[str, bool], stochastic: bool) -> Apply:
         call = taking(floats)
         return call([*weights, *inputs], [*values, *others], key if stochastic else None)[0]
 
-    # A checkpoint knows the model by these.
+    # A checkpoint knows the model by its name.
     digest = hashlib.sha256(repr(net).encode()).hexdigest()[:16]
-    apply.__module__, apply.__qualname__ = (
-        type(net).__module__,
-        f"{type(net).__qualname__}:{digest}",
-    )
+    apply.__qualname__ = f"{type(net).__module__}.{type(net).__qualname__}:{digest}"
     return apply
 
 
