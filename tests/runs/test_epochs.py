@@ -16,7 +16,7 @@ from funcnn.core.keys import run_key
 from funcnn.loop.batches import Drawn
 from funcnn.runs.advance import Advance
 from funcnn.runs.plan import make_plan
-from funcnn.runs.start import starting_state
+from funcnn.runs.start import begun
 
 torch = pytest.importorskip("torch")
 torch_models = pytest.importorskip("torch_models")
@@ -199,7 +199,7 @@ def test_a_step_of_a_sweep_computes_one_of_its_branches():
         members = [{"seed": 0}, {"seed": 1}]
         advance = Advance(plan, 8, many=True)
         made = advance.programs
-        kept = made.enter(starting_state(plan, made, members), plan.resident)
+        kept = begun(plan, made, members)
         traced = jax.make_jaxpr(lambda kept, advance=advance: advance(kept, 0, 4))(kept)
         branches = list(conditionals(traced.jaxpr))
         assert [len(one) for one in branches] == [2]
