@@ -18,16 +18,15 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
-from funcnn.core import AnyArray, ArgumentError, ArgumentTypeError, Number, checks
+from funcnn.core import ArgumentError, ArgumentTypeError, Number, checks
+from funcnn.optimizers import rates
+from funcnn.optimizers.rates import LONGEST, Step
 
 __all__ = [
     "Schedule",
@@ -39,11 +38,6 @@ __all__ = [
     "one_cycle_lr",
     "step_lr",
 ]
-
-Step: TypeAlias = int | np.integer | Int[AnyArray, ""]
-
-# Twice as many steps still fit the int32 in which a run counts them.
-LONGEST = 2**30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +83,7 @@ def step_lr(learning_rate: Number, step_size: int, gamma: Number = 0.1) -> Sched
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.StepLR.html
     """
     return _schedule(
-        step_lr_at,
+        rates.step_lr,
         {"learning_rate": _positive("learning_rate", learning_rate)}
         | {"gamma": _positive("gamma", gamma)},
         step_size=_count("step_size", step_size),
@@ -117,7 +111,7 @@ def multi_step_lr(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.MultiStepLR.html
     """
     return _schedule(
-        multi_step_lr_at,
+        rates.multi_step_lr,
         {"learning_rate": _positive("learning_rate", learning_rate)}
         | {"gamma": _positive("gamma", gamma)},
         milestones=_increasing("milestones", milestones),
@@ -142,7 +136,7 @@ def exponential_lr(learning_rate: Number, gamma: Number) -> Schedule:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ExponentialLR.html
     """
     return _schedule(
-        exponential_lr_at,
+        rates.exponential_lr,
         {"learning_rate": _positive("learning_rate", learning_rate)}
         | {"gamma": _positive("gamma", gamma)},
     )
@@ -176,7 +170,7 @@ def linear_lr(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LinearLR.html
     """
     return _schedule(
-        linear_lr_at,
+        rates.linear_lr,
         {
             "learning_rate": _positive("learning_rate", learning_rate),
             "start_factor": _share("start_factor", start_factor, positive=True),
@@ -213,7 +207,7 @@ def cosine_annealing_lr(learning_rate: Number, steps: int, minimum: Number = 0.0
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.CosineAnnealingLR.html
     """
     return _schedule(
-        cosine_annealing_lr_at,
+        rates.cosine_annealing_lr,
         {
             "learning_rate": _positive("learning_rate", learning_rate),
             "minimum": checks.number("minimum", minimum),
@@ -246,7 +240,7 @@ def cosine_annealing_warm_restarts(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.html
     """
     return _schedule(
-        cosine_annealing_warm_restarts_at,
+        rates.cosine_annealing_warm_restarts,
         {
             "learning_rate": _positive("learning_rate", learning_rate),
             "minimum": checks.number("minimum", minimum),
@@ -298,7 +292,7 @@ def one_cycle_lr(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.OneCycleLR.html
     """
     return _schedule(
-        one_cycle_lr_at,
+        rates.one_cycle_lr,
         {
             "learning_rate": _positive("learning_rate", learning_rate),
             "pct_start": _share("pct_start", pct_start),
@@ -309,124 +303,6 @@ def one_cycle_lr(
         anneal_strategy=checks.choice("anneal_strategy", anneal_strategy, ["cos", "linear"]),
         three_phase=checks.flag("three_phase", three_phase),
     )
-
-
-def step_lr_at(
-    step: Step, learning_rate: Number, gamma: Number, *, step_size: int
-) -> Float[Array, ""]:
-    return _decayed(learning_rate, gamma, _whole(step) // step_size)
-
-
-def multi_step_lr_at(
-    step: Step, learning_rate: Number, gamma: Number, *, milestones: tuple[int, ...]
-) -> Float[Array, ""]:
-    return _decayed(learning_rate, gamma, jnp.sum(_whole(milestones) <= _whole(step)))
-
-
-def exponential_lr_at(step: Step, learning_rate: Number, gamma: Number) -> Float[Array, ""]:
-    return _decayed(learning_rate, gamma, _whole(step))
-
-
-def linear_lr_at(
-    step: Step, learning_rate: Number, start_factor: Number, end_factor: Number, *, total_iters: int
-) -> Float[Array, ""]:
-    left = _real(total_iters - jnp.minimum(_whole(step), total_iters)) / total_iters
-    return _real(learning_rate) * _line(_real(start_factor), _real(end_factor), left)
-
-
-def cosine_annealing_lr_at(
-    step: Step, learning_rate: Number, minimum: Number, *, steps: int
-) -> Float[Array, ""]:
-    left = _real(steps - _whole(step) % (2 * steps)) / steps
-    return _half_cosine(_real(learning_rate), _real(minimum), left)
-
-
-def cosine_annealing_warm_restarts_at(
-    step: Step, learning_rate: Number, minimum: Number, *, first_period: int, factor: int
-) -> Float[Array, ""]:
-    now = _whole(step)
-    start = _last_restart(now, first_period, factor)
-    period = _real(start) * (factor - 1) + first_period
-    left = (period - _real(now - start)) / period
-    return _half_cosine(_real(learning_rate), _real(minimum), left)
-
-
-def one_cycle_lr_at(
-    step: Step,
-    learning_rate: Number,
-    pct_start: Number,
-    div_factor: Number,
-    final_div_factor: Number,
-    *,
-    total_steps: int,
-    anneal_strategy: str,
-    three_phase: bool,
-) -> Float[Array, ""]:
-    peak = _real(learning_rate)
-    first = peak / _real(div_factor)
-    last = first / _real(final_div_factor)
-    peak_step = _real(pct_start) * total_steps - 1
-    rates = [first, peak, first, last] if three_phase else [first, peak, last]
-    ends = [peak_step, 2 * peak_step] if three_phase else [peak_step]
-    bounds = [_real(0), *ends, _real(total_steps - 1)]
-
-    now = _real(jnp.minimum(_whole(step), total_steps - 1))
-    way = {"cos": _half_cosine, "linear": _line}[anneal_strategy]
-    phases = [
-        (end, way(start_rate, end_rate, _left(now, start, end)))
-        for (start, end), (start_rate, end_rate) in zip(
-            itertools.pairwise(bounds), itertools.pairwise(rates), strict=True
-        )
-    ]
-    rate = phases[-1][1]
-    for end, earlier in reversed(phases[:-1]):
-        rate = jnp.where(now <= end, earlier, rate)
-    return rate
-
-
-def _decayed(learning_rate: Number, gamma: Number, times: Int[Array, ""]) -> Float[Array, ""]:
-    return _real(learning_rate) * _real(gamma) ** _real(times)
-
-
-def _line(
-    start: Float[Array, ""], end: Float[Array, ""], left: Float[Array, ""]
-) -> Float[Array, ""]:
-    """From ``start``, where all of the way is left (1), evenly to ``end`` (0)."""
-    return end + (start - end) * left
-
-
-def _half_cosine(
-    start: Float[Array, ""], end: Float[Array, ""], left: Float[Array, ""]
-) -> Float[Array, ""]:
-    """From ``start`` (1 is left) to ``end`` (0) as 1 + cos falls; sin² is the same, and exact."""
-    return end + (start - end) * jnp.sin(math.pi / 2 * left) ** 2
-
-
-def _left(
-    now: Float[Array, ""], start: Float[Array, ""], end: Float[Array, ""]
-) -> Float[Array, ""]:
-    """The share of a phase that is left; none of a phase without length."""
-    length = end - start
-    return (end - now) / jnp.where(length == 0, 1, length)
-
-
-def _last_restart(now: Int[Array, ""], first_period: int, factor: int) -> Int[Array, ""]:
-    """The step at which the period of ``now`` began."""
-    if factor == 1:
-        return now - now % first_period
-    restarts = [0]
-    while (following := factor * restarts[-1] + first_period) < 2 * LONGEST:
-        restarts.append(following)
-    return jnp.max(jnp.where(_whole(restarts) <= now, _whole(restarts), 0))
-
-
-def _real(value: Any) -> Array:
-    """In the precision in force."""
-    return jnp.asarray(value, jax.dtypes.canonicalize_dtype(float))
-
-
-def _whole(value: Any) -> Array:
-    return jnp.asarray(value, jax.dtypes.canonicalize_dtype(int))
 
 
 def _schedule(
