@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Int, UInt32
 
 from funcnn.core import AnyArray, Samples
 
-__all__ = ["Batches", "Blocks", "Count", "Drawn", "Feed", "Given"]
+__all__ = ["Batches", "Blocks", "Count", "Drawn", "Feed", "Given", "taken"]
 
 Count: TypeAlias = int | np.integer | Int[AnyArray, ""]
 """A whole number, of Python, NumPy or JAX."""
@@ -63,7 +63,8 @@ class Drawn(NamedTuple):
     def is_short(self, step: Count, samples: int, feed: Feed | None) -> Bool[Array, ""]:
         """Whether a step takes the short batch."""
         del feed
-        return _is_last(step, self.per_epoch(samples))
+        per_epoch = self.per_epoch(samples)
+        return jnp.asarray(step) % per_epoch == per_epoch - 1
 
     def rows(
         self, key: Any, step: Count, samples: int, feed: Feed | None = None
@@ -155,12 +156,13 @@ class Blocks(NamedTuple):
 Batches: TypeAlias = Drawn | Given | Blocks
 
 
+def taken(tree: Any, rows: Int[Array, " batch"] | None) -> Any:
+    """Some rows of every array of a tree; None for all of them."""
+    return tree if rows is None else jax.tree.map(lambda array: array[rows], tree)
+
+
 def _per_epoch(samples: int, size: int, drop_last: bool) -> int:
     return samples // size if drop_last else math.ceil(samples / size)
-
-
-def _is_last(step: Count, per_epoch: int) -> Bool[Array, ""]:
-    return jnp.asarray(step) % per_epoch == per_epoch - 1
 
 
 def _shuffled(

@@ -29,14 +29,14 @@ class Advance:
     """
 
     def __init__(self, plan: Plan, capacity: int, many: bool = False) -> None:
-        self._plan, self._reading = plan, None
+        self._first, self._reading = plan.first, None
         if isinstance(plan.problem.batches, Blocks):
             self._reading = Reading(plan, capacity)
             capacity = self._reading.steps
         self.programs = programs(plan.problem, plan.form, capacity, many)
         self._rows = None
         if plan.rows is not None:
-            self._rows = Feed(np.int32(plan.first), rows=jnp.asarray(plan.rows))
+            self._rows = Feed(np.int32(self._first), rows=jnp.asarray(plan.rows))
 
     def most(self, done: int) -> int:
         """How many steps can be made at once after that many."""
@@ -52,6 +52,9 @@ class Advance:
             done: how many steps of the run were made.
             length: how many to make.
         """
-        feed = self._rows if self._reading is None else self._reading.feed(done)
-        step = np.int32(self._plan.first + done)
-        return self.programs.segment(kept, step, np.int32(length), feed)
+        step = np.int32(self._first + done)
+        return self.programs.segment(kept, step, np.int32(length), self.feed(done))
+
+    def feed(self, done: int) -> Feed | None:
+        """What the step after that many of the run's is handed."""
+        return self._rows if self._reading is None else self._reading.feed(done)

@@ -40,6 +40,7 @@ class Reading:
     def __init__(self, plan: Plan, capacity: int) -> None:
         assert isinstance(plan.problem.batches, Blocks)
         self._plan, self._batches = plan, plan.problem.batches
+        self._begin = plan.first + plan.done
         row = sum(array[:1].nbytes for array in jax.tree.leaves(plan.data))
         self.steps = max(1, min(capacity, BLOCK // (self._batches.size * row)))
         self._words = (
@@ -69,7 +70,7 @@ class Reading:
 
     def _first(self, number: int) -> np.int32:
         """The step that a block begins with."""
-        return np.int32(self._plan.first + self._plan.done + number * self.steps)
+        return np.int32(self._begin + number * self.steps)
 
     def _read(self, number: int) -> Samples:
         """The samples of a block; those beyond the end of the run are zeros."""

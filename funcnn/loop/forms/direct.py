@@ -14,13 +14,14 @@ from jaxtyping import Array, Float, Int, Key
 from funcnn.core import Params, Samples, TrainState
 from funcnn.core.caches import compiled
 from funcnn.core.keys import step_key
+from funcnn.loop.batches import taken
 from funcnn.loop.forms.form import Cost, Kept, Shapes
 from funcnn.loop.forms.work import network_work, points_work
 from funcnn.loop.gradient import gradient_step, loss_of
 from funcnn.loop.problem import Problem
 from funcnn.optimizers.optimizer import Recipe, each_buffer
 
-__all__ = ["DIRECT", "value_and_grad"]
+__all__ = ["DIRECT", "Direct", "value_and_grad"]
 
 
 class Direct:
@@ -51,10 +52,8 @@ class Direct:
         self, problem: Problem, kept: Kept, rows: Int[Array, " batch"] | None
     ) -> tuple[TrainState, Float[Array, ""]]:
         """A gradient step."""
-        data: Samples = kept.data
-        if rows is not None:
-            data = jax.tree.map(lambda array: array[rows], data)
-        layout = _transpose if _is_transposed(problem) else _as_it_is
+        data = taken(kept.data, rows)
+        layout = _as_it_is if _elementwise(problem) is None else _transpose
         key, step = kept.state.key, kept.state.step
 
         def of_layout(params: Params) -> tuple[Float[Array, ""], Params]:
@@ -89,18 +88,19 @@ def value_and_grad(
     )(params)
 
 
-def _is_transposed(problem: Problem) -> bool:
-    return isinstance(problem.optimizer, Recipe) and problem.optimizer.elementwise
+def _elementwise(problem: Problem) -> Recipe | None:
+    """The problem's optimizer, where it treats each number alone."""
+    optimizer = problem.optimizer
+    return optimizer if isinstance(optimizer, Recipe) and optimizer.elementwise else None
 
 
 def _transposed(problem: Problem, state: TrainState) -> TrainState:
-    if not (isinstance(problem.optimizer, Recipe) and problem.optimizer.elementwise):
+    recipe = _elementwise(problem)
+    if recipe is None:
         return state
     return state._replace(
         params=_transpose(state.params),
-        optimizer_state=each_buffer(
-            problem.optimizer, _transpose, state.optimizer_state, state.params
-        ),
+        optimizer_state=each_buffer(recipe, _transpose, state.optimizer_state, state.params),
     )
 
 

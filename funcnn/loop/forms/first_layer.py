@@ -23,7 +23,7 @@ from jaxtyping import Array, Float, Int
 
 from funcnn.core import ArgumentError, Params, Samples, TrainState
 from funcnn.core.caches import compiled
-from funcnn.loop.batches import Blocks
+from funcnn.loop.batches import Blocks, taken
 from funcnn.loop.forms.form import Cost, Kept, Shapes
 from funcnn.loop.forms.work import first_layer_work
 from funcnn.loop.gradient import gradient_step, loss_of
@@ -163,10 +163,8 @@ class FirstLayer:
         """A gradient step, on the samples of its batch."""
         products: Products = kept.data
         _, outputs = kept.start
-        taken = (*outputs, products.kernel, products.y, products.weight)
-        if rows is not None:
-            taken = jax.tree.map(lambda array: array[rows], taken)
-        h_start, h_momentum, kernel, y, weight = taken
+        read = (*outputs, products.kernel, products.y, products.weight)
+        h_start, h_momentum, kernel, y, weight = taken(read, rows)
 
         def value_and_grad(params: Params) -> tuple[Float[Array, ""], Params]:
             layer, rest = params["layer"], params["rest"]
