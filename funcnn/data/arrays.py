@@ -16,6 +16,7 @@ __all__ = [
     "as_array",
     "as_given",
     "as_target",
+    "cast",
     "checked",
     "is_mapped",
     "is_whole",
@@ -43,7 +44,7 @@ def prepare_inputs(x: np.ndarray, axes: int | None, dtype: str) -> np.ndarray:
     """
     if axes is None:
         return as_given("x", x, dtype)
-    return _cast("x", with_axes("x", x, axes), dtype)
+    return cast("x", with_axes("x", x, axes), dtype)
 
 
 def prepare_targets(y: np.ndarray, axes: int | None, loss: Loss, dtype: str) -> np.ndarray:
@@ -70,7 +71,7 @@ def prepare_targets(y: np.ndarray, axes: int | None, loss: Loss, dtype: str) -> 
                 f"y holds values from {y.min()} to {y.max()}; loss={own.__name__!r} takes "
                 f"probabilities, from 0 to 1"
             )
-        y = _cast("y", y, dtype)
+        y = cast("y", y, dtype)
     if probabilities:
         return y
     if own is cross_entropy:
@@ -99,11 +100,13 @@ def as_given(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
     """Floats in the run's dtype, whole numbers as int32, truth values as they are."""
     if array.dtype == bool:
         return array
-    return _cast(name, array, dtype) if _is_float(array) else _whole(name, array)
+    return cast(name, array, dtype) if _is_float(array) else _whole(name, array)
 
 
-def with_axes(name: str, array: np.ndarray, axes: int) -> np.ndarray:
-    """The array with that many axes, the last of length 1 where it is one more."""
+def with_axes(name: str, array: np.ndarray, axes: int | None) -> np.ndarray:
+    """The array with that many axes, the last of length 1 where it is one more; None for any."""
+    if axes is None:
+        return array
     if axes == 2 and array.ndim == 1:
         return array[:, None]
     if axes == 1 and array.ndim == 2 and array.shape[1] == 1:
@@ -176,13 +179,21 @@ def checked(name: str, array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
+def cast(name: str, array: np.ndarray, dtype: str, first: int = 0) -> np.ndarray:
+    """The array in another dtype, where all of it is finite there.
+
+    Args:
+        name: what errors call it.
+        array: (rows, ...).
+        dtype: the other dtype.
+        first: the number of its first row.
+    """
     with np.errstate(over="ignore"):
-        cast = array.astype(dtype)
-    if not np.isfinite(cast).all():
-        require_finite(name, array)
-        require_finite(name, cast, f"too large for {dtype}")
-    return cast
+        found = array.astype(dtype)
+    if not np.isfinite(found).all():
+        require_finite(name, array, first=first)
+        require_finite(name, found, f"too large for {dtype}", first)
+    return found
 
 
 def _whole(name: str, array: np.ndarray) -> np.ndarray:

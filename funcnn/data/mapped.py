@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from funcnn.data.arrays import is_mapped, require_finite
+from funcnn.data.arrays import cast, is_mapped
 from funcnn.data.scaling import CHUNK
 
 __all__ = ["Mapped", "require_finite_file"]
@@ -53,14 +53,14 @@ class Mapped:
             yield self[first : first + at_once]
 
 
-def require_finite_file(name: str, array: np.ndarray) -> None:
+def require_finite_file(name: str, array: np.ndarray, dtype: str) -> None:
     """Look through an array in a file, which nobody has read yet; others are left alone.
 
     Raises:
-        ArgumentError: for a value that is not finite, with its place.
+        ArgumentError: for a value that is not finite, or not in ``dtype``, with its place.
     """
     if is_mapped(array) and array.dtype.kind == "f":
         first = 0
         for part in Mapped(array, np.asarray).chunks():
-            require_finite(name, part, first=first)
+            cast(name, part, dtype, first)
             first += len(part)

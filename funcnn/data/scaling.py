@@ -54,8 +54,9 @@ def scale_of(array: Any) -> Scale:
         for first in range(0, count, at_once):
             yield np.asarray(array[first : first + at_once], np.float64)
 
-    mean = np.sum([part.sum(axis=0) for part in parts()], axis=0) / count
+    found = [(part.sum(axis=0), np.abs(part).max(axis=0)) for part in parts()]
+    sums, sizes = zip(*found, strict=True)
+    mean, largest = np.sum(sums, axis=0) / count, np.max(sizes, axis=0)
     squares = np.sum([((part - mean) ** 2).sum(axis=0) for part in parts()], axis=0)
-    largest = np.max([np.abs(part).max(axis=0) for part in parts()], axis=0)
     spread = np.sqrt(squares / count)
     return Scale(mean, np.where(spread > 10 * np.finfo(np.float64).eps * largest, spread, 1.0))

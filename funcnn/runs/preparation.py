@@ -100,9 +100,7 @@ class Preparation(NamedTuple):
             ArgumentError, ArgumentTypeError: for inputs that ``train`` would refuse, or of
                 another shape than those trained on.
         """
-        x = load_inputs(data, self.columns, self.categories)
-        if self.axes is not None:
-            x = with_axes("x", x, self.axes)
+        x = with_axes("x", load_inputs(data, self.columns, self.categories), self.axes)
         if x.shape[1:] != self.sample.shape:
             raise ArgumentError(
                 f"a sample of x has shape {x.shape[1:]}; "
@@ -121,8 +119,6 @@ class Preparation(NamedTuple):
         """The predictions in the unit and with the axes of the targets that were given."""
         if self.y_scale is not None:
             prediction = self.y_scale.undone(prediction)
-        if self.target_axes is None:
-            return prediction
         return with_axes("the prediction", prediction, self.target_axes)
 
     def probabilities(

@@ -75,8 +75,10 @@ def prepare(
     Raises:
         ArgumentError, ArgumentTypeError: for data that cannot be trained on as asked.
     """
+    standardized = standardize is not None and checks.flag("standardize", standardize)
+    # What is standardized is so in float64, and fits afterwards.
     for name, array in (("x", table.x), ("y", table.y)):
-        require_finite_file(name, array)
+        require_finite_file(name, array, "float64" if standardized else dtype)
     weight = _weights(sample_weight, loss, len(table.y), dtype)
     y, classes = _encoded(table.y, loss)
     aside = None
@@ -95,15 +97,14 @@ def prepare(
         strata = y if y.ndim == 1 and (classes is not None or is_whole(y)) else None
         rows, rows_aside = split(len(y), fraction, seed, strata)
 
-    standardized = standardize is not None and checks.flag("standardize", standardize)
-    x_scale = _scale("x", _with_axes("x", table.x, axes), rows, "float64") if standardized else None
+    x_scale = _scale("x", with_axes("x", table.x, axes), rows, "float64") if standardized else None
     link = LINKS.get(without_options(loss))
     is_regression = link is None and not is_whole(y) and y.dtype != bool
-    shaped = _with_axes("y", y, axes) if is_regression else y
+    shaped = with_axes("y", y, axes) if is_regression else y
     y_scale = _scale("y", shaped, rows, dtype) if standardized and is_regression else None
 
     def inputs(x: np.ndarray) -> np.ndarray:
-        x = _with_axes("x", x, axes)
+        x = with_axes("x", x, axes)
         return prepare_inputs(x if x_scale is None else x_scale.standardized(x), axes, dtype)
 
     def targets(y: np.ndarray) -> np.ndarray:
@@ -114,6 +115,7 @@ def prepare(
         return y_scale.standardized(y).astype(dtype)
 
     x_all, y_all = _ready(table.x, inputs), _ready(y, targets)
+    _require_targets(y_all)
     training = _of_rows(Samples(x_all, y_all, weight), rows)
     held_out = None
     if aside is not None:
@@ -225,10 +227,6 @@ def _like(table: Table, training: Table) -> Table:
     return table
 
 
-def _with_axes(name: str, array: np.ndarray, axes: int | None) -> np.ndarray:
-    return array if axes is None else with_axes(name, array, axes)
-
-
 def _scale(
     name: str, array: np.ndarray, rows: Int[np.ndarray, " rows"] | None, dtype: str
 ) -> Scale:
@@ -246,19 +244,17 @@ def _scale(
 
 
 def _ready(array: np.ndarray, prepare: Callable[[np.ndarray], np.ndarray]) -> Any:
-    """The array as the model takes it: prepared now, or row by row where it lies in a file.
-
-    Raises:
-        ArgumentError: for values that are not finite.
-    """
+    """The array as the model takes it: prepared now, or row by row where it lies in a file."""
     if not is_mapped(array):
         return prepare(array)
-    if is_whole(array):
-        return prepare(np.array(array))
-    mapped = Mapped(array, prepare)
-    for chunk in mapped.chunks():  # Prepared once now, a part at a time, and not kept.
-        del chunk
-    return mapped
+    return prepare(np.array(array)) if is_whole(array) else Mapped(array, prepare)
+
+
+def _require_targets(y: Any) -> None:
+    """Prepare targets in a file once, a part at a time, so that what is wrong is said now."""
+    if isinstance(y, Mapped):
+        for part in y.chunks():
+            del part
 
 
 def _of_rows(samples: Samples, rows: Int[np.ndarray, " rows"] | None) -> Samples:
