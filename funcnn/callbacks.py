@@ -54,14 +54,14 @@ class Csv:
 
     def __init__(self, file: str | os.PathLike[str] | IO[str]) -> None:
         self._file = _Lines(file)
-        self._names: list[str] | None = None
+        self._begun = False
 
     def __call__(self, event: Event) -> None:
         """Write the event, and before the first the names of the columns."""
         row = _row(event)
         writer = csv.DictWriter(self._file, list(row), lineterminator="\n")
-        if self._names is None:
-            self._names = list(row)
+        if not self._begun:
+            self._begun = True
             writer.writeheader()
         writer.writerow(row)
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import funcnn
 from funcnn.runs.observers.log import logged_steps
-from funcnn.runs.plan import Plan, make_plan
+from funcnn.runs.plan import Plan
+from funcnn.runs.planning import make_plan
 
 X, Y = np.ones((8, 3)), np.ones((8, 2))
 CURVE = np.linspace(0, 1, 8), np.linspace(0, 1, 8)

@@ -15,7 +15,8 @@ from funcnn.core import ArgumentError, Params, checks
 from funcnn.core.precision import numerics
 from funcnn.experiments import Experiment, Tolerance, find
 from funcnn.runs.observers import Interrupts, Losses
-from funcnn.runs.plan import Plan, make_plan
+from funcnn.runs.plan import Plan
+from funcnn.runs.planning import make_plan
 from funcnn.runs.result import TrainResult
 from funcnn.runs.run import run
 from funcnn.runs.start import initial_params

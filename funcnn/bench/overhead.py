@@ -24,7 +24,8 @@ from funcnn.experiments import OF_MODEL
 from funcnn.loop.fit import fit, initial_state
 from funcnn.loop.update import Update
 from funcnn.runs import train
-from funcnn.runs.plan import Plan, make_plan
+from funcnn.runs.plan import Plan
+from funcnn.runs.planning import make_plan
 from funcnn.runs.run import run
 from funcnn.runs.start import initial_params
 

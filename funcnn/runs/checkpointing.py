@@ -67,28 +67,22 @@ def keeping_of(
         ArgumentError, ArgumentTypeError: for arguments that cannot be used.
     """
     if checkpoints is None:
-        others = {
+        given = {
             "checkpoint_every": checkpoint_every,
             "keep": keep,
             "resume": resume,
             "other_data": other_data,
         }
-        for name, value in others.items():
+        for name, value in given.items():
             if value is not None:
                 raise ArgumentError(f"{name} is for checkpoints=, the folder, which is not given")
         return None
-    if resume is None or isinstance(resume, (bool, np.bool_)):
-        resume = bool(resume)
-    elif not isinstance(resume, str):
-        raise ArgumentTypeError(f"resume={resume!r} must be True, False or 'auto'")
-    if isinstance(resume, str) and resume != "auto":
-        raise ArgumentError(f"resume={resume!r} must be True, False or 'auto'")
     others = other_data is not None and checks.flag("other_data", other_data)
     informative = INFORMATIVE | {"data"} if others else INFORMATIVE
     manifest = manifest_of(plan, monitored)
     folder = CheckpointFolder(checkpoints, KEEP if keep is None else keep, manifest, informative)
     every = _every(EVERY if checkpoint_every is None else checkpoint_every)
-    return Keeping(folder, every, resume)
+    return Keeping(folder, every, _resume(resume))
 
 
 def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]) -> Plan:
@@ -150,6 +144,15 @@ def _like(plan: Plan) -> TrainState:
         plan.shapes.state,
         structs(plan.resident),
     )
+
+
+def _resume(asked: Any) -> bool | str:
+    if asked is None or isinstance(asked, (bool, np.bool_)):
+        return bool(asked)
+    if isinstance(asked, str) and asked == "auto":
+        return asked
+    kind = ArgumentError if isinstance(asked, str) else ArgumentTypeError
+    raise kind(f"resume={asked!r} must be True, False or 'auto'")
 
 
 def _every(asked: Any) -> Every:

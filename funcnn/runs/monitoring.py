@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +12,6 @@ import numpy as np
 
 from funcnn.core import ArgumentError, ArgumentTypeError, checks
 from funcnn.core.precision import numerics
-from funcnn.core.predicting import predictor
 from funcnn.data.scaling import Scale
 from funcnn.metrics import Metric, named_all
 from funcnn.runs.evaluation import Evaluation
@@ -20,6 +19,7 @@ from funcnn.runs.history import History
 from funcnn.runs.observers import Callback, Callbacks, EarlyStopping, Evaluations, Observer
 from funcnn.runs.observers.evaluations import Best, Patience
 from funcnn.runs.plan import Plan
+from funcnn.runs.prediction import predictor
 
 __all__ = ["Monitoring", "monitoring_of"]
 
@@ -202,13 +202,9 @@ def _require_scores(plan: Plan, evaluation: Evaluation) -> None:
             continue
         try:
             with numerics(plan.dtype):
-                shape = _shape_of(metric.function, prediction, target)
+                shape = jax.eval_shape(metric.function, prediction, target).shape
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ArgumentError(f"metrics: {metric.name} fails: {reason}") from error
         if shape != ():
             raise ArgumentError(f"metrics: {metric.name} must give one number, not shape {shape}")
-
-
-def _shape_of(function: Callable[..., Any], prediction: Any, target: Any) -> tuple[int, ...]:
-    return tuple(jax.eval_shape(function, prediction, target).shape)

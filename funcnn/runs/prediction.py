@@ -1,21 +1,40 @@
-"""What a model predicts for many samples, a part of them at a time."""
+"""What a model predicts: without noise, and for many samples a part at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, Shaped
 
-from funcnn.core import AnyArray, Model, Params
+from funcnn.core import AnyArray, ArgumentError, Model, Params
 from funcnn.core.caches import compiled
-from funcnn.core.predicting import predictor
 
-__all__ = ["ROWS", "predictions"]
+__all__ = ["ROWS", "predictions", "predictor"]
 
 ROWS = 2**14
 """The most samples that are predicted at once: of more, the layers between fill the memory."""
+
+
+def predictor(model: Model) -> Callable[[Params, Array], Array]:
+    """The function ``(params, x) -> prediction`` of a model that draws no random numbers.
+
+    It is the model's ``predict``; without one, ``apply`` itself, where that draws nothing.
+
+    Raises:
+        ArgumentError: for a stochastic model without ``predict``.
+    """
+    if model.predict is not None:
+        return model.predict
+    if model.stochastic:
+        raise ArgumentError(
+            "this model draws random numbers and does not say what it predicts without them: give "
+            "it predict=, funcnn.Model(init, apply, stochastic=True, predict=predict), a function "
+            "(params, x) -> prediction"
+        )
+    return model.apply
 
 
 def predictions(

@@ -15,7 +15,8 @@ from funcnn.core.keys import initial_words, run_words
 from funcnn.loop.forms import Kept
 from funcnn.loop.programs import FEW, Programs, drawing
 from funcnn.optimizers.optimizer import NumbersState
-from funcnn.runs.plan import TRACED, Plan
+from funcnn.runs.plan import Plan
+from funcnn.runs.planning import TRACED
 from funcnn.runs.shapes import structs
 
 __all__ = ["begun", "initial_params", "words_of"]

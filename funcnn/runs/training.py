@@ -30,7 +30,8 @@ from funcnn.runs.nonfinite import nonfinite_parameter
 from funcnn.runs.observers import Bar, Callback, Interrupts, Log, Losses
 from funcnn.runs.observers.checkpoints import Checkpoints
 from funcnn.runs.observers.log import logged_steps
-from funcnn.runs.plan import Plan, accepted_by, make_plan
+from funcnn.runs.plan import Plan
+from funcnn.runs.planning import accepted_by, make_plan
 from funcnn.runs.result import TrainResult
 from funcnn.runs.run import Outcome, run
 

@@ -11,7 +11,7 @@ from helpers import CASES, OPTIMIZERS, curve, linear_curve, network, train
 
 import funcnn
 from funcnn.optimizers import adam, momentum, sgd
-from funcnn.runs.plan import make_plan
+from funcnn.runs.planning import make_plan
 
 LINEAR = {
     "polynomial": CASES["polynomial"],

@@ -16,7 +16,7 @@ from helpers import CASES
 import funcnn
 from funcnn.optimizers import schedules
 from funcnn.runs.observers import Losses, Observer
-from funcnn.runs.plan import make_plan
+from funcnn.runs.planning import make_plan
 from funcnn.runs.run import run
 
 STEPS = 90

@@ -15,7 +15,7 @@ import funcnn
 from funcnn.core.keys import run_key
 from funcnn.loop.batches import Drawn
 from funcnn.runs.advance import Advance
-from funcnn.runs.plan import make_plan
+from funcnn.runs.planning import make_plan
 from funcnn.runs.start import begun
 
 torch = pytest.importorskip("torch")

@@ -13,7 +13,7 @@ import pytest
 import funcnn
 from funcnn.optimizers import Optimizer, adam, schedules, sgd
 from funcnn.runs.choices import DEFAULTS
-from funcnn.runs.plan import make_plan
+from funcnn.runs.planning import make_plan
 
 
 def my_cross_entropy(prediction, target):

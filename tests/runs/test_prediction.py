@@ -7,7 +7,7 @@ import pytest
 
 import funcnn
 from funcnn.runs import prediction
-from funcnn.runs.plan import make_plan
+from funcnn.runs.planning import make_plan
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((50, 3)) * [1.0, 30.0, 0.01] + [5.0, -700.0, 0.0]

@@ -21,7 +21,7 @@ from funcnn.core.precision import numerics
 from funcnn.loop.programs import programs
 from funcnn.optimizers import OPTIMIZERS
 from funcnn.optimizers.schedules import cosine_annealing_lr
-from funcnn.runs.plan import make_plan
+from funcnn.runs.planning import make_plan
 from funcnn.runs.shapes import memory_of, structs
 from funcnn.runs.start import begun
 from funcnn.runs.sweeps import groups, members

@@ -17,7 +17,7 @@ from helpers import Cut
 
 import funcnn
 from funcnn.runs.observers import Observer
-from funcnn.runs.plan import make_plan
+from funcnn.runs.planning import make_plan
 from funcnn.runs.run import LONGEST_SEGMENT, run
 
 LINE = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import funcnn
-from funcnn.runs.plan import make_plan
+from funcnn.runs.planning import make_plan
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 3))

@@ -13,7 +13,8 @@ from funcnn.bench.peers import NotServedError, Prepared
 from funcnn.core import ArgumentError
 from funcnn.runs import sweep, train
 from funcnn.runs.divergence import NEVER
-from funcnn.runs.plan import Plan, make_plan
+from funcnn.runs.plan import Plan
+from funcnn.runs.planning import make_plan
 from funcnn.runs.run import Outcome, run
 from funcnn.runs.sweeps.groups import in_groups
 

@@ -42,16 +42,11 @@ Callback: TypeAlias = Callable[[Event], bool | None]
 
 
 class Callbacks(Observer):
-    """Calls each callback at every record of the :class:`Evaluations` before it.
-
-    Attributes:
-        stopped: whether one of them has stopped the run.
-    """
+    """Calls each callback at every record of the :class:`Evaluations` before it."""
 
     def __init__(self, callbacks: Sequence[Callback], evaluations: Evaluations, steps: int) -> None:
         self._callbacks, self._evaluations, self._steps = callbacks, evaluations, steps
         self._begin = time.perf_counter()
-        self.stopped = False
 
     def see(self, segment: Segment) -> bool:
         """Call them, where there is a new record.
@@ -70,6 +65,7 @@ class Callbacks(Observer):
             seconds=time.perf_counter() - self._begin,
             params=lambda: segment.view().params,
         )
+        stop = False
         for callback in self._callbacks:
             answer = callback(event)
             if answer is not None and not isinstance(answer, bool):
@@ -77,5 +73,5 @@ class Callbacks(Observer):
                     f"callback {callback!r:.60} returned {answer!r:.60}: it must return True to "
                     f"stop the run, or nothing"
                 )
-            self.stopped = self.stopped or bool(answer)
-        return self.stopped
+            stop = stop or bool(answer)
+        return stop

@@ -18,7 +18,8 @@ from funcnn.loop.batches import Blocks
 from funcnn.runs.choices import choose_optimizer, require_representable, what_to_train
 from funcnn.runs.observers import Bar, Interrupts, Losses
 from funcnn.runs.observers.losses import kept_steps
-from funcnn.runs.plan import Plan, accepted_by, make_plan
+from funcnn.runs.plan import Plan
+from funcnn.runs.planning import accepted_by, make_plan
 from funcnn.runs.run import run
 from funcnn.runs.shapes import bytes_of
 from funcnn.runs.start import words_of
