@@ -16,6 +16,7 @@ from funcnn.core import ArgumentError, ArgumentTypeError, Loss, Model, Params, c
 from funcnn.experiments import OF_MODEL, Experiment, find
 from funcnn.loop.problem import check_model
 from funcnn.optimizers import OPTIMIZERS, Optimizer
+from funcnn.runs.foreign import ADAPTERS
 
 __all__ = [
     "DEFAULTS",
@@ -214,8 +215,8 @@ def _pair(model: Any) -> Model:
     if isinstance(model, tuple) and len(model) == 2:
         return Model(*model)
     raise ArgumentTypeError(
-        f"model must be a name ({', '.join(OF_MODEL)}), a funcnn.Model, or a pair "
-        f"(init, apply), not {model!r}"
+        f"model must be a name ({', '.join(OF_MODEL)}), a funcnn.Model, a pair (init, apply), or "
+        f"a module of {', '.join(ADAPTERS)}; not {model!r}"
     )
 
 

@@ -49,6 +49,7 @@ from funcnn.runs.choices import (
 )
 from funcnn.runs.claims import require_head, require_linear
 from funcnn.runs.epochs import course_of
+from funcnn.runs.foreign import adapting
 from funcnn.runs.plan import Plan
 from funcnn.runs.samples import Prepared, prepare
 from funcnn.runs.shapes import (
@@ -68,6 +69,7 @@ TRACED = (
 )
 
 
+@adapting
 def make_plan(
     model: str | Model | tuple[Any, ...] | None = None,
     data: Any = None,

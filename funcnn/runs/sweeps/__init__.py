@@ -16,6 +16,7 @@ from funcnn.core.memory import require_memory
 from funcnn.core.precision import check_dtype
 from funcnn.loop.batches import Blocks
 from funcnn.runs.choices import choose_optimizer, require_representable, what_to_train
+from funcnn.runs.foreign import adapted
 from funcnn.runs.observers import Bar, Interrupts, Losses
 from funcnn.runs.observers.losses import kept_steps
 from funcnn.runs.plan import Plan
@@ -100,11 +101,12 @@ def sweep(
         checks.flag("progress", progress)
     swept = swept_values(arguments)
     settings = combined(swept, mode)
-    shared: dict[str, Any] = arguments | dict.fromkeys(swept, PLACEHOLDER)
+    shared = {"model": model, "data": data} | arguments | dict.fromkeys(swept, PLACEHOLDER)
     if "seed" in swept:
         shared["seed"] = 0
-    _check_values(model, data, swept, shared)
-    plan = make_plan(model, data, **shared)
+    shared = adapted(shared)
+    _check_values(swept, shared)
+    plan = make_plan(**shared)
     for leaf in jax.tree.leaves(plan.shapes.state.optimizer_state):
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             raise ArgumentError(
@@ -169,11 +171,9 @@ def _carry_out(
     return result
 
 
-def _check_values(
-    model: Any, data: Any, swept: Mapping[str, Sequence[Any]], shared: dict[str, Any]
-) -> None:
+def _check_values(swept: Mapping[str, Sequence[Any]], shared: Mapping[str, Any]) -> None:
     """Refuse every value that ``train`` would refuse, in its words."""
-    _, _, defaults = what_to_train(model, data, shared.get("experiment"))
+    _, _, defaults = what_to_train(shared["model"], shared["data"], shared.get("experiment"))
     dtype = check_dtype(shared.get("dtype") or defaults.dtype)
     numbers = {name: shared[name] for name in shared.keys() - signature(make_plan).parameters}
     for name, values in swept.items():
