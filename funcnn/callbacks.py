@@ -18,6 +18,7 @@ import json
 import math
 import os
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,14 +34,19 @@ class JsonLines:
     What is not finite is written as ``null``: JSON has no word for it.
 
     Args:
-        file: a path, whose file is written anew at the first event, or an open text file.
+        file: a path, or an open text file. The file of a path is written anew at the first
+            event, less what it says of a run that goes on from a checkpoint.
     """
 
     def __init__(self, file: str | os.PathLike[str] | IO[str]) -> None:
         self._file = _Lines(file)
+        self._begun = False
 
     def __call__(self, event: Event) -> None:
         """Write the event."""
+        if not self._begun:
+            self._begun = True
+            self._file.begin(event.resumed_from, lambda line: json.loads(line)["step"])
         row = {name: value if math.isfinite(value) else None for name, value in _row(event).items()}
         self._file.write(json.dumps(row) + "\n")
 
@@ -49,7 +55,8 @@ class Csv:
     """Writes a row of a ``.csv`` file for every event, under a header.
 
     Args:
-        file: a path, whose file is written anew at the first event, or an open text file.
+        file: a path, or an open text file. The file of a path is written anew at the first
+            event, less what it says of a run that goes on from a checkpoint.
     """
 
     def __init__(self, file: str | os.PathLike[str] | IO[str]) -> None:
@@ -62,7 +69,8 @@ class Csv:
         writer = csv.DictWriter(self._file, list(row), lineterminator="\n")
         if not self._begun:
             self._begun = True
-            writer.writeheader()
+            place = list(row).index("step")
+            self._file.begin(event.resumed_from, lambda line: int(line.split(",")[place]), writer)
         writer.writerow(row)
 
 
@@ -106,23 +114,51 @@ class _Lines:
 
     def __init__(self, file: str | os.PathLike[str] | IO[str]) -> None:
         self._file = file
-        self._mode = "w"
         if isinstance(file, (str, os.PathLike)) and not Path(file).parent.is_dir():
             raise ArgumentError(f"the folder of {os.fspath(file)} is not there")
+
+    def begin(
+        self, resumed_from: int, step_of: Callable[[str], int], table: csv.DictWriter | None = None
+    ) -> None:
+        """Empty the file of a path, but for the lines of steps up to ``resumed_from``.
+
+        Args:
+            resumed_from: after how many steps the run goes on from a checkpoint.
+            step_of: gives the step that a line is of.
+            table: writes a header, where the lines have one.
+        """
+        kept: list[str] = []
+        if isinstance(self._file, (str, os.PathLike)):
+            path = Path(self._file)
+            if resumed_from and path.exists():
+                lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+                kept = [line for line in lines if _is_before(line, resumed_from, step_of)]
+            path.write_text("", encoding="utf-8")
+        if table is not None:
+            table.writeheader()
+        for line in kept:
+            self.write(line)
 
     def write(self, text: str) -> int:
         if not isinstance(self._file, (str, os.PathLike)):
             count = self._file.write(text)
             self._file.flush()
             return count
-        with open(self._file, self._mode, encoding="utf-8", newline="") as stream:
-            self._mode = "a"
+        with open(self._file, "a", encoding="utf-8", newline="") as stream:
             return stream.write(text)
 
 
+def _is_before(line: str, resumed_from: int, step_of: Callable[[str], int]) -> bool:
+    """Whether a line, whole and of a kind that is known, is of a step up to that one."""
+    try:
+        return line.endswith("\n") and step_of(line) <= resumed_from
+    except (ValueError, LookupError, TypeError):
+        return False  # A header; what another program wrote; or what was cut off.
+
+
 def _row(event: Event) -> dict[str, Any]:
-    """The event, flat, less what gives the params."""
+    """The event, flat: what was recorded."""
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
-    del fields["params"]
+    del fields["params"], fields["resumed_from"]
     scores = fields.pop("scores")
     return fields | dict(scores)

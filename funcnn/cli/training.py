@@ -77,12 +77,12 @@ def train(
         check_destination(save)
     if table is not None:
         check_place("--csv", table, ".csv")
+    callbacks = recording(json_lines, tensorboard)
     checkpoints, stop = arguments["checkpoints"], None
     is_kept = (save, table, checkpoints) != (None, None, None)
     with signals.keeping():
         with (
             streams.lasting_stdout() if is_kept else contextlib.nullcontext() as stdout,
-            recording(json_lines, tensorboard, arguments["resume"]) as callbacks,
             _warnings_said(),
         ):
             try:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -90,18 +89,11 @@ def _usual_metric(loss: str, target: Any) -> str | None:
     return "accuracy" if target is None or isinstance(target, str) else None
 
 
-@contextlib.contextmanager
-def recording(
-    json_lines: str | None, tensorboard: str | None, resume: Any
-) -> Iterator[list[callbacks.Callback] | None]:
+def recording(json_lines: str | None, tensorboard: str | None) -> list[callbacks.Callback] | None:
     """The callbacks that write down each measurement; None where nobody asks for them."""
     wanted: list[callbacks.Callback] = []
     if tensorboard is not None:
         wanted.append(callbacks.TensorBoard(tensorboard))
-    with contextlib.ExitStack() as stack:
-        if json_lines is not None:
-            place: Any = require_place(json_lines)
-            if resume:
-                place = stack.enter_context(place.open("a", encoding="utf-8"))
-            wanted.append(callbacks.JsonLines(place))
-        yield wanted or None
+    if json_lines is not None:
+        wanted.append(callbacks.JsonLines(require_place(json_lines)))
+    return wanted or None

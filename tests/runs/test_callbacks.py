@@ -104,6 +104,32 @@ def test_tensorboard_reads_what_is_written(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [JsonLines, Csv])
+def test_what_is_written_down_goes_on_with_the_run(kind, tmp_path):
+    pytest.importorskip("orbax.checkpoint")
+    place, whole = tmp_path / "run.txt", tmp_path / "whole.txt"
+    kept = {"checkpoints": tmp_path / "kept", "checkpoint_every": 20}
+    funcnn.train(**RUN | {"steps": 40}, **kept, callbacks=[kind(place)])
+    # Two lines that the checkpoint knows nothing of: of a later step, and one that was cut off.
+    lines = place.read_text().splitlines(keepends=True)
+    place.write_text("".join([*lines, lines[-1].replace("40", "60"), lines[-1][:4]]))
+    funcnn.train(**RUN | {"steps": 80}, **kept, resume=True, callbacks=[kind(place)])
+    funcnn.train(**RUN | {"steps": 80}, callbacks=[kind(whole)])
+    found, wanted = place.read_text().splitlines(), whole.read_text().splitlines()
+    assert len(found) == len(wanted) == (4 if kind is JsonLines else 5)
+    for one, other in zip(found, wanted, strict=True):
+        assert _without_clock(one) == _without_clock(other)
+
+
+def _without_clock(line: str) -> object:
+    """A line less how many seconds the run took, and how many steps it was to make."""
+    if not line.startswith("{"):
+        cells = line.split(",")
+        return [cells[0], *cells[2:4], *cells[5:]]
+    row = json.loads(line)
+    return [value for name, value in row.items() if name not in ("seconds", "steps")]
+
+
+@pytest.mark.parametrize("kind", [JsonLines, Csv])
 def test_a_folder_that_is_not_there_is_told_before_the_run(kind, tmp_path):
     with pytest.raises(funcnn.ArgumentError, match=r"the folder of .* is not there"):
         kind(tmp_path / "no" / "run.txt")

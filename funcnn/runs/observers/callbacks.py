@@ -25,6 +25,7 @@ class Event:
         loss: the mean of the losses since the event before.
         scores: the metrics by name.
         seconds: how long the run has taken.
+        resumed_from: after how many steps it went on from a checkpoint; 0 where it began.
         params: gives the params as they are now, JAX arrays.
     """
 
@@ -34,6 +35,7 @@ class Event:
     loss: float
     scores: Mapping[str, float]
     seconds: float
+    resumed_from: int
     params: Callable[[], Params] = dataclasses.field(repr=False)
 
 
@@ -47,6 +49,7 @@ class Callbacks(Observer):
     def __init__(self, callbacks: Sequence[Callback], evaluations: Evaluations, steps: int) -> None:
         self._callbacks, self._evaluations, self._steps = callbacks, evaluations, steps
         self._begin = time.perf_counter()
+        self._resumed_from: int | None = None
 
     def see(self, segment: Segment) -> bool:
         """Call them, where there is a new record.
@@ -54,6 +57,8 @@ class Callbacks(Observer):
         Raises:
             ArgumentTypeError: where one returns anything but True, False or None.
         """
+        if self._resumed_from is None:
+            self._resumed_from = segment.first
         row = self._evaluations.newest(segment.end)
         if row is None:
             return False
@@ -63,6 +68,7 @@ class Callbacks(Observer):
             steps=self._steps,
             scores={name: value for name, value in row.items() if name not in known},
             seconds=time.perf_counter() - self._begin,
+            resumed_from=self._resumed_from,
             params=lambda: segment.view().params,
         )
         stop = False
