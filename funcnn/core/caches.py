@@ -41,7 +41,9 @@ def remembered(build: Callable[..., Any]) -> Callable[..., Any]:
     def find(*arguments: Any) -> Any:
         key = tuple(_weak(argument, forget) for argument in arguments)
         if key not in entries:
-            entries[key] = build(*(functools.partial(_strong, part) for part in key))
+            built = build(*(functools.partial(_strong, part) for part in key))
+            # Where two threads build at once, both get what was there first.
+            return entries.setdefault(key, built)
         return entries[key]
 
     return find
