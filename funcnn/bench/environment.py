@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import jax
 
 from funcnn.core import ArgumentError, checks
+from funcnn.core.cores import usable_cores
 from funcnn.core.precision import jax_promotion, numerics
 
 __all__ = ["DEVICES", "check_device", "described", "last_of", "measurement", "settings"]
@@ -142,7 +143,7 @@ def described(device: str) -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "processor": _processor(),
-        "cores": _cores(),
+        "cores": usable_cores(),
         "load": round(load, 2),
         "device": jax.devices(device)[0].device_kind,
         "dtype": "float32",
@@ -162,16 +163,9 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _threads() -> dict[str, int]:
     """The threads of the libraries that say; JAX uses every core."""
-    threads = {"jax": _cores()}
+    threads = {"jax": usable_cores()}
     if "torch" in sys.modules:
         threads["torch"] = sys.modules["torch"].get_num_threads()
     with contextlib.suppress(ImportError):
