@@ -32,7 +32,8 @@ MOST = 2**20
               help="A further setting of the optimizer: momentum=0,0.5,0.9.")  # fmt: skip
 @click.option("--mode", default="product", help="product of all values (the default), or zip.")
 @click.option("--keep-every", type=int, help="Steps between losses that are kept; 1 without it.")
-@click.option("--group", type=int, help="Members side by side; what fits the memory without it.")
+@click.option("--group", type=int, help="Members side by side; what fits the cache without it.")
+@click.option("--workers", type=int, help="Groups at a time; one a core without it.")
 @click.option("--plot", metavar="FILE", help="Draw the losses: .png, .svg or .pdf.")
 @click.option("--csv", "table", metavar="FILE", help="Write a .csv with a row for each member.")
 @click.pass_context
@@ -44,6 +45,7 @@ def sweep(
     mode: str,
     keep_every: int | None,
     group: int | None,
+    workers: int | None,
     plot: str | None,
     table: str | None,
     **options: Any,
@@ -70,7 +72,9 @@ def sweep(
     stop = None
     with signals.keeping():
         try:
-            result = funcnn.sweep(mode=mode, keep_every=keep_every, group=group, **arguments)
+            result = funcnn.sweep(
+                mode=mode, keep_every=keep_every, group=group, workers=workers, **arguments
+            )
         except funcnn.TrainingInterrupted as error:
             result, stop = error.result, error
         _print(result)

@@ -34,6 +34,7 @@ from funcnn.loop.update import Update
 from funcnn.optimizers.optimizer import Recipe
 
 __all__ = [
+    "Memory",
     "RunShapes",
     "bytes_of",
     "matching_params",
@@ -55,6 +56,19 @@ class RunShapes(NamedTuple):
 
     state: TrainState
     prediction: jax.ShapeDtypeStruct
+
+
+class Memory(NamedTuple):
+    """About how many bytes a run needs beside its data, found from shapes alone.
+
+    Attributes:
+        step: what the equations of a step make and read: what should fit into a cache.
+        whole: an upper bound of all. Beside what a step makes, that is what the form has made of
+            the start, and four states: those before and after each of the last two segments.
+    """
+
+    step: int
+    whole: int
 
 
 def structs(tree: Any) -> Any:
@@ -104,12 +118,10 @@ def memory_of(
     shapes: RunShapes,
     data: Samples,
     dtype: str,
-) -> int:
-    """About how many bytes a run needs beside its data: an upper bound, found from shapes alone.
+) -> Memory:
+    """The memory that a run needs beside its data.
 
-    That is all that the equations of a step make, what the form has made of the start, and four
-    states: those before and after each of the last two segments. What the form has made of the
-    data is not counted: all members of a sweep share it.
+    What the form has made of the data is not counted: all members of a sweep share it.
     """
     leaves, tree = jax.tree.flatten(shapes.state)
     return _memory(problem, form, tree, tuple(leaves), data, dtype)
@@ -242,7 +254,9 @@ def _memory(
     leaves: Callable[[], tuple[Any, ...]],
     data: Callable[[], Samples],
     dtype: Callable[[], str],
-) -> int:
+) -> Memory:
+    from jax.extend.core import Literal  # It costs import time.
+
     state, form_ = jax.tree.unflatten(tree(), leaves()), form()
     update = _update(problem(), form_)
 
@@ -254,9 +268,16 @@ def _memory(
 
     with numerics(dtype()):
         kept = jax.eval_shape(enter, state, data())
-        program = jax.make_jaxpr(step)(kept)
-    own = 4 * sum(map(bytes_of, jax.tree.leaves(kept.state)))
-    return _bytes_made(program.jaxpr) + own + sum(map(bytes_of, jax.tree.leaves(kept.start)))
+        program = jax.make_jaxpr(step)(kept).jaxpr
+    states, starts = jax.tree.leaves(kept.state), jax.tree.leaves(kept.start)
+    read = {variable for equation in program.eqns for variable in equation.invars
+            if not isinstance(variable, Literal)}  # fmt: skip
+    own = program.invars[: len(states) + len(starts)]
+    made = _bytes_made(program)
+    return Memory(
+        step=made + sum(bytes_of(one.aval) for one in own if one in read),
+        whole=made + 4 * sum(map(bytes_of, states)) + sum(map(bytes_of, starts)),
+    )
 
 
 def _update(problem: Problem, form: Form) -> Update:

@@ -19,7 +19,7 @@ from funcnn.runs.plan import Plan
 from funcnn.runs.planning import TRACED
 from funcnn.runs.shapes import structs
 
-__all__ = ["begun", "initial_params", "words_of"]
+__all__ = ["begun", "initial_params", "refuse_traced", "words_of"]
 
 
 def begun(plan: Plan, made: Programs, members: Sequence[Mapping[str, Any]] | None = None) -> Kept:
@@ -31,10 +31,9 @@ def begun(plan: Plan, made: Programs, members: Sequence[Mapping[str, Any]] | Non
         members: the settings of each member; None for one run.
 
     Raises:
-        ArgumentTypeError: inside ``jit``, where whatever is computed is traced.
+        ArgumentTypeError: as ``refuse_traced``.
     """
-    if isinstance(_nothing(), Tracer):
-        raise ArgumentTypeError(TRACED)
+    refuse_traced()
     if plan.state is not None:
         return _gone_on(plan, made, plan.state)
     if members is None:
@@ -48,6 +47,16 @@ def begun(plan: Plan, made: Programs, members: Sequence[Mapping[str, Any]] | Non
             for name, number in plan.numbers.items()
         }
     return made.start(initial_params(plan, members), numbers, words, plan.resident)
+
+
+def refuse_traced() -> None:
+    """Refuse to run inside ``jit``, where whatever is computed is traced.
+
+    Raises:
+        ArgumentTypeError: there.
+    """
+    if isinstance(_nothing(), Tracer):
+        raise ArgumentTypeError(TRACED)
 
 
 def initial_params(plan: Plan, members: Sequence[Mapping[str, Any]] | None = None) -> Params:

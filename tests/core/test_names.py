@@ -21,7 +21,7 @@ WATCHING = ["validation", "validation_fraction", "metrics", "evaluate_every", "m
             "patience", "min_delta", "callbacks", "checkpoints", "checkpoint_every", "keep",
             "resume", "other_data"]  # fmt: skip
 OF_TRAIN = [*SHARED, *WATCHING, "state", "log_every", *OPTIMIZERS_OWN, *LOSSES_OWN]
-OF_SWEEP = [*SHARED, "mode", "keep_every", "group", *OPTIMIZERS_OWN]
+OF_SWEEP = [*SHARED, "mode", "keep_every", "group", "workers", *OPTIMIZERS_OWN]
 CHOICES = {
     "loss": list(LOSSES),
     "metrics": list(METRICS),

@@ -22,7 +22,7 @@ from funcnn.loop.programs import programs
 from funcnn.optimizers import OPTIMIZERS
 from funcnn.optimizers.schedules import cosine_annealing_lr
 from funcnn.runs.planning import make_plan
-from funcnn.runs.shapes import memory_of, structs
+from funcnn.runs.shapes import Memory, memory_of, structs
 from funcnn.runs.start import begun
 from funcnn.runs.sweeps import groups, members
 
@@ -245,20 +245,33 @@ def test_groups_do_not_show_in_the_result(group):
     np.testing.assert_array_equal(grouped.state.step, whole.state.step)
 
 
-def test_groups_are_of_a_size_that_fits_the_memory(monkeypatch):
-    settings = [{"seed": seed} for seed in range(50)]
-    sizes = {}
-    for width, budget in itertools.product((10, 100), (1, 2**20, 2**22, 2**30)):
-        monkeypatch.setattr(groups, "CACHE", budget)
-        plan = make_plan("mlp", (X, Y), hidden=width)
-        made = groups.in_groups(plan, settings, None)
-        assert len({len(group) for group in made}) == 1
-        assert list(itertools.chain(*made))[:50] == settings
-        sizes[width, budget] = len(made[0])
-    assert sizes[10, 2**30] == sizes[100, 2**30] == 50
-    assert sizes[10, 1] == sizes[100, 1] == 1
-    assert sizes[10, 2**20] > sizes[100, 2**20] > 1
-    assert sizes[100, 2**22] > sizes[100, 2**20]
+def test_groups_are_as_wide_as_fits_the_cache_and_the_memory(monkeypatch):
+    monkeypatch.setattr(groups, "usable_cores", lambda: 1)
+    small, large = (make_plan("mlp", (X, Y), hidden=hidden) for hidden in (10, 100))
+
+    def width(plan, cache, memory=2**30):
+        monkeypatch.setattr(groups, "CACHE", cache)
+        monkeypatch.setattr(groups, "MEMORY", memory)
+        return groups.width_of(plan, 50, 1)
+
+    assert width(small, 2**30) == width(large, 2**30) == 50
+    assert width(small, 1) == width(large, 1) == width(small, 2**30, 1) == 1
+    assert width(small, 2**20) > width(large, 2**20) > 1
+    assert width(large, 2**30, 2**22) > width(large, 2**30, 2**20) > 1
+
+
+# Members, workers, the most members that fit, and the width.
+@pytest.mark.parametrize(
+    ("members", "workers", "room", "width"),
+    [(64, 2, 100, 32), (64, 2, 30, 16), (64, 2, 3, 3), (3, 8, 100, 1), (65, 2, 100, 33),
+     (10**5, 2, 10**6, 1021)],
+)  # fmt: skip
+def test_all_workers_have_as_much_to_do(members, workers, room, width, monkeypatch):
+    monkeypatch.setattr(groups, "memory_of", lambda *_: Memory(1, 1))
+    monkeypatch.setattr(groups, "usable_cores", lambda: 1)
+    monkeypatch.setattr(groups, "CACHE", room)
+    plan = make_plan("polynomial", steps=1)
+    assert groups.width_of(plan, members, workers) == width
 
 
 def test_groups_that_are_done_leave_the_device(line, monkeypatch):
@@ -271,7 +284,7 @@ def test_groups_that_are_done_leave_the_device(line, monkeypatch):
             alive.append(len(jax.live_arrays()))
 
     monkeypatch.setattr("funcnn.runs.run.ClockPace", Counting)
-    funcnn.sweep(data=line, seed=range(20), group=2, **LINE)
+    funcnn.sweep(data=line, seed=range(20), group=2, workers=1, **LINE)
     assert len(alive) == 10
     assert alive[-1] == alive[2]
 
@@ -297,8 +310,8 @@ def test_what_a_member_is_said_to_take_is_no_less_than_what_it_takes(name, optio
     facts = program.memory_analysis()
     taken = facts.temp_size_in_bytes + facts.output_size_in_bytes + facts.argument_size_in_bytes
     shared = sum(leaf.nbytes for leaf in jax.tree.leaves(kept.data))
-    assert taken <= many * said + 2 * sum(leaf.nbytes for leaf in plan.data[:2]) + shared
-    assert many * said < 30 * taken
+    assert taken <= many * said.whole + 2 * sum(leaf.nbytes for leaf in plan.data[:2]) + shared
+    assert many * said.whole < 30 * taken
 
 
 # Divergence.
@@ -374,7 +387,8 @@ def test_divergence_at_the_first_step_and_after_the_last():
 def test_where_every_member_diverges_none_is_best_and_no_step_is_wasted(monkeypatch):
     pace = Cut(20)
     monkeypatch.setattr("funcnn.runs.run.ClockPace", pace)
-    result = doubled(funcnn.sweep, learning_rate=[1.5, 2.5], steps=2**30, keep_every=2**20)
+    rates = {"learning_rate": [1.5, 2.5], "group": 2}
+    result = doubled(funcnn.sweep, **rates, steps=2**30, keep_every=2**20)
     assert pace.segments == 1 + result.diverged.max() // 20
     assert result.losses.shape == (2, 2**10 + 1)
     assert np.isnan(result.losses[:, 1:]).all()
@@ -494,7 +508,7 @@ def interrupted(**arguments):
 
 @pytest.mark.parametrize("keep_every", [1, 7])
 def test_ctrl_c_keeps_the_finished_steps_of_the_first_group(keep_every, line, monkeypatch):
-    shared = {"data": line, "seed": range(4), "keep_every": keep_every, "group": 2}
+    shared = {"data": line, "seed": range(4), "keep_every": keep_every, "group": 2, "workers": 1}
     monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(5, interrupted=[3]))
     error = interrupted(**LINE | shared | {"steps": 2**31 - 1})
     result = error.result
@@ -513,7 +527,7 @@ def test_ctrl_c_keeps_the_finished_steps_of_the_first_group(keep_every, line, mo
 # Each of the nine members is a group of two segments.
 @pytest.mark.parametrize(("segment", "finished"), [(2, 1), (5, 2), (6, 3), (18, 9)])
 def test_ctrl_c_keeps_the_members_of_finished_groups(segment, finished, line, monkeypatch):
-    shared = {"data": line, "group": 1, "keep_every": 10**6}
+    shared = {"data": line, "group": 1, "keep_every": 10**6, "workers": 1}
     monkeypatch.setattr("funcnn.runs.run.ClockPace", Cut(20, interrupted=[segment]))
     result = interrupted(**LINE | shared, seed=range(9)).result
     assert [member["seed"] for member in result.settings] == list(range(finished))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,10 @@ from funcnn.runs.divergence import NEVER
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import make_plan
 from funcnn.runs.run import Outcome, run
-from funcnn.runs.sweeps.groups import in_groups
+from funcnn.runs.sweeps.execution import trained
+from funcnn.runs.sweeps.gathering import Gathered, gathered
+from funcnn.runs.sweeps.groups import in_groups, width_of
+from funcnn.runs.sweeps.workers import default_workers
 
 __all__ = ["direct_form", "finite_run", "gram_form", "plan_of", "whole_call"]
 
@@ -53,42 +55,46 @@ def plan_of(task: Task, form: str) -> Plan:
     return make_plan(**_arguments(task), learning_rate=rate, form=form)
 
 
-def finite_run(
-    task: Task, plan: Plan, members: Sequence[Mapping[str, Any]] | None = None
-) -> Outcome:
+def finite_run(task: Task, plan: Plan) -> Outcome:
     """Carry out a plan of a task.
 
     Raises:
         ArgumentError: where it diverges.
     """
-    outcome = run(plan, members)
-    if np.any(outcome.diverged != NEVER):
-        raise ArgumentError(f"task={task.name!r} diverges; a smaller rate may help")
+    outcome = run(plan)
+    _require_finite(task, outcome.diverged)
     return outcome
 
 
 def _prepared(task: Task, form: str) -> Prepared:
     plan = plan_of(task, form)
-    groups: list[list[dict[str, Any]] | None] = [None]
     if task.members is not None:
-        settings = [{"learning_rate": rate} for rate in task.learning_rate.tolist()]
-        groups = [*in_groups(plan, settings)]
+        return _prepared_sweep(task, plan)
 
-    def run_all(steps: int) -> list[Outcome]:
-        of_length = plan._replace(steps=steps)
-        return [finite_run(task, of_length, members) for members in groups]
+    def params_of(outcome: Outcome) -> dict[str, np.ndarray]:
+        return _arrays(outcome.state.params)
 
-    def params_of(outcomes: list[Outcome]) -> dict[str, np.ndarray]:
-        trees = [_arrays(outcome.state.params) for outcome in outcomes]
-        if task.members is None:
-            return trees[0]
-        # The last group may hold a member several times, to be as large as the others.
-        return {
-            name: np.concatenate([tree[name] for tree in trees])[: task.members]
-            for name in trees[0]
-        }
+    return Prepared(lambda steps: finite_run(task, plan._replace(steps=steps)), params_of)
 
-    return Prepared(run_all, params_of)
+
+def _prepared_sweep(task: Task, plan: Plan) -> Prepared:
+    """The groups of a sweep, in as many threads and as wide as ``sweep`` chooses them."""
+    settings = [{"learning_rate": rate} for rate in task.learning_rate.tolist()]
+    workers = default_workers()
+    groups = in_groups(settings, width_of(plan, len(settings), workers))
+
+    def train_all(steps: int) -> Gathered:
+        parts = dict(trained(plan._replace(steps=steps), groups, workers))
+        found = gathered(parts, steps, len(settings))
+        _require_finite(task, found.diverged)
+        return found
+
+    return Prepared(train_all, lambda found: _arrays(found.state.params))
+
+
+def _require_finite(task: Task, diverged: np.ndarray) -> None:
+    if np.any(diverged != NEVER):
+        raise ArgumentError(f"task={task.name!r} diverges; a smaller rate may help")
 
 
 def _arguments(task: Task) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 import warnings
 from types import TracebackType
@@ -21,6 +22,8 @@ DELAY = 0.5
 
 class Bar(Observer):
     """A bar that appears once the steps of a run have taken half a second, and is gone at its end.
+
+    Several threads may move it.
 
     Args:
         steps: how many steps there will be, of all groups.
@@ -45,19 +48,21 @@ class Bar(Observer):
         self._per_epoch, self._evaluations = per_epoch, evaluations
         self._begin: float | None = None
         self._bar: Any = None
+        self._moving = threading.Lock()
 
     def see(self, segment: Segment) -> bool:
         """Move on; never stop."""
         if not self._is_wanted:
             return False
         length, now = segment.losses.shape[1], time.monotonic()
-        self._done += length
-        self._begin = now if self._begin is None else self._begin
-        if self._bar is not None:
-            self._bar.set_postfix_str(self._newest(segment), refresh=False)
-            self._bar.update(length)
-        elif now - self._begin >= DELAY:
-            self._bar = _drawn(self._steps, self._done, self._newest(segment))
+        with self._moving:
+            self._done += length
+            self._begin = now if self._begin is None else self._begin
+            if self._bar is not None:
+                self._bar.set_postfix_str(self._newest(segment), refresh=False)
+                self._bar.update(length)
+            elif now - self._begin >= DELAY:
+                self._bar = _drawn(self._steps, self._done, self._newest(segment))
         return False
 
     def write(self, text: str) -> None:

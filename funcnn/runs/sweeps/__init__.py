@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from funcnn.core import ArgumentError, Model, TrainingInterrupted, checks
 from funcnn.core.keys import check_seed, run_words
 from funcnn.core.memory import require_memory
-from funcnn.core.precision import check_dtype
+from funcnn.core.precision import check_dtype, numerics
 from funcnn.loop.batches import Blocks
 from funcnn.runs.choices import choose_optimizer, require_representable, what_to_train
 from funcnn.runs.foreign import adapted
-from funcnn.runs.observers import Bar, Interrupts, Losses
+from funcnn.runs.observers import Bar, Interrupts
 from funcnn.runs.observers.losses import kept_steps
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import accepted_by, make_plan
-from funcnn.runs.run import run
 from funcnn.runs.shapes import bytes_of
-from funcnn.runs.start import words_of
-from funcnn.runs.sweeps.groups import Part, in_groups, together
+from funcnn.runs.start import refuse_traced, words_of
+from funcnn.runs.sweeps.execution import trained
+from funcnn.runs.sweeps.gathering import gathered
+from funcnn.runs.sweeps.groups import in_groups, width_of
 from funcnn.runs.sweeps.members import MODES, combined, swept_values
 from funcnn.runs.sweeps.result import SweepResult
+from funcnn.runs.sweeps.workers import default_workers
 
 __all__ = ["SweepResult", "sweep"]
 
 NOT_SWEPT = ("state", "validation", "validation_fraction")
 """What ``train`` takes, and members side by side do not."""
+
+MOST_WORKERS = 2**16
+"""More than any machine, or all of a cluster, has."""
 
 PLACEHOLDER = 0.5
 """For a number that is swept, in the plan that all members share: any value that every optimizer
@@ -45,14 +50,16 @@ def sweep(
     mode: str = "product",
     keep_every: int | None = None,
     group: int | None = None,
+    workers: int | None = None,
     progress: bool | None = None,
     **arguments: Any,
 ) -> SweepResult:
-    """Train many networks at once, side by side in one compiled loop.
+    """Train many networks at once, side by side in one compiled loop, on every core.
 
     The run is that of ``train``, its loop under ``jax.vmap``: each member is what
-    ``train`` would give it, up to the order of roundings. However many values there
-    are, the loop compiles once, and not again for other values as many.
+    ``train`` would give it, up to the order of roundings. The members go side by side in
+    groups, and the groups side by side in threads. However many values there are, the loop
+    compiles once (a device), and not again for other values as many.
 
     Where a member diverges, the others go on, and it is marked in the result.
 
@@ -70,7 +77,11 @@ def sweep(
         keep_every: keep the loss of every so many steps, and of the last; of all
             steps without it.
         group: how many members go side by side; without it, as many as fit into the
-            cache of a CPU, or 1 GiB on any other device. The members are the same.
+            cache of a CPU, or 1 GiB on any other device, and as share the work evenly among
+            the workers. A member's bits depend on this number (the result's ``group``), and on
+            nothing else: not on the workers, nor on who is done first.
+        workers: how many groups are worked on at a time, each in a thread, and on a device of
+            its own where JAX has several; one a core of a CPU, or one a device, without it.
         progress: whether to draw a bar; None where stderr is a terminal, and in a notebook.
         **arguments: the values to sweep, and whatever else ``train`` takes.
 
@@ -80,8 +91,8 @@ def sweep(
     Raises:
         ArgumentError, ArgumentTypeError: for arguments that cannot be used, before
             anything compiles.
-        TrainingInterrupted: after Ctrl-C or SIGTERM, with the members that are finished, or the
-            steps that are, where these are of the first group.
+        TrainingInterrupted: after Ctrl-C or SIGTERM, with the members whose groups are finished;
+            where none is, with the steps that the first group has made.
 
     >>> result = sweep("polynomial", seed=range(4), learning_rate=[1e-6, 1e-7], steps=100)
     >>> result.losses.shape, result.params["a"].shape
@@ -95,6 +106,8 @@ def sweep(
     checks.keywords(sweep, arguments, accepted)
     checks.choice("mode", mode, MODES)
     every = 1 if keep_every is None else checks.integer("keep_every", keep_every, at_least=1)
+    if workers is not None:
+        workers = checks.integer("workers", workers, at_least=1, below=MOST_WORKERS)
     if group is not None:
         group = checks.integer("group", group, at_least=1)
     if progress is not None:
@@ -116,7 +129,8 @@ def sweep(
     require_memory(f"the states of {len(settings)} members need", needed)
     if isinstance(plan.problem.batches, Blocks):
         raise ArgumentError("data in .npy files: a sweep holds its data; give it arrays")
-    return _carry_out(plan, settings, every, group, progress)
+    workers = default_workers() if workers is None else workers
+    return _carry_out(plan, settings, every, group, workers, progress)
 
 
 def _carry_out(
@@ -124,47 +138,39 @@ def _carry_out(
     settings: list[dict[str, Any]],
     keep_every: int,
     group: int | None,
+    workers: int,
     progress: bool | None,
 ) -> SweepResult:
-    """Run one group of members after another.
+    """Train all members, and put together what came of them.
 
     Raises:
         TrainingInterrupted: after Ctrl-C or SIGTERM, with the members of the groups that were
-            finished; of the first group, with the steps that were.
+            finished; where none was, with the steps that the first of them has made.
     """
-    groups = in_groups(plan, settings, group)
-    parts: list[Part] = []
-    compile_seconds, run_seconds = 0.0, 0.0
+    begin = time.perf_counter()
+    with numerics(plan.dtype):
+        refuse_traced()
+    width = width_of(plan, len(settings), workers) if group is None else min(group, len(settings))
+    groups = in_groups(settings, width)
     with Interrupts() as interrupts, Bar(plan.steps * len(groups), progress) as bar:
-        for members in groups:
-            recorded = Losses(keep_every)
-            outcome = run(plan, members, observers=[recorded, bar, interrupts])
-            compile_seconds += outcome.compile_seconds
-            run_seconds += outcome.run_seconds
-            cut = interrupts.came is not None and outcome.steps < plan.steps
-            if not (cut and parts):
-                state = jax.tree.map(np.array, outcome.state._replace(key=None))
-                losses = recorded.losses(None if cut else plan.steps)
-                steps = outcome.steps if cut else plan.steps
-                parts.append(Part(state, losses, outcome.diverged, steps))
-            if interrupts.came is not None:
-                break
-    count = min(len(settings), len(parts) * len(groups[0]))
-    part, settings = together(parts, count), settings[:count]
+        parts = dict(trained(plan, groups, workers, keep_every, [bar], interrupts))
+    found = gathered(parts, plan.steps, len(settings))
+    settings = [settings[member] for member in found.members]
     result = SweepResult(
         model=plan.model,
         settings=settings,
-        losses=part.losses,
-        logged_steps=kept_steps(part.steps, keep_every),
-        diverged=part.diverged,
-        state=part.state._replace(key=words_of(run_words, plan, settings)),
+        losses=found.losses,
+        logged_steps=kept_steps(found.steps, keep_every),
+        diverged=found.diverged,
+        state=found.state._replace(key=words_of(run_words, plan, settings)),
         preparation=plan.preparation,
         recipe=plan.recipe,
         per_epoch=plan.per_epoch,
         dtype=plan.dtype,
         form=plan.form.name,
-        compile_seconds=compile_seconds,
-        run_seconds=run_seconds,
+        group=width,
+        compile_seconds=found.compile_seconds,
+        run_seconds=time.perf_counter() - begin - found.compile_seconds,
     )
     if interrupts.came is not None:
         raise TrainingInterrupted(result, interrupts.came)

@@ -1,69 +1,57 @@
-"""Which members of a sweep go side by side, and what their groups come to together."""
+"""Which members of a sweep go side by side."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import numpy as np
-from jaxtyping import Float, Int
 
-from funcnn.core import TrainState
+from funcnn.core.cores import usable_cores
 from funcnn.runs.plan import Plan
 from funcnn.runs.shapes import memory_of, structs
 
-__all__ = ["Part", "in_groups", "together"]
+__all__ = ["in_groups", "width_of"]
 
 CACHE = 2**25
-"""Bytes of a group on a CPU, what its cache holds: beyond it every step waits for memory."""
+"""Bytes that the steps of all groups at work may touch on a CPU, what its cache holds: beyond
+them every step waits for memory."""
 
 MEMORY = 2**30
-"""Bytes of a group on any other device."""
+"""Bytes of a group on any other device, and of all groups at work on a CPU."""
+
+WIDEST = 1024
+"""Far more members side by side gain nothing, and make the pieces of work few."""
 
 
-class Part(NamedTuple):
-    """What came of a group, in NumPy arrays: the device is free for the next.
+def width_of(plan: Plan, members: int, workers: int) -> int:
+    """How many members go side by side.
 
-    Attributes:
-        state: the members' states, without their keys.
-        losses: the losses that are kept, NaN from where a member diverged.
-        diverged: each member's first step that is not finite, or ``NEVER``.
-        steps: how many steps the group has made.
+    There are as many groups as workers, or two, three ... times as many, so that all have as much
+    to do; and as few as fit the cache.
+
+    Args:
+        plan: what each member does.
+        members: how many there are.
+        workers: how many groups are worked on at a time.
     """
+    memory = memory_of(plan.problem, plan.form, plan.shapes, structs(plan.data), plan.dtype)
+    room = MEMORY // memory.whole
+    if jax.default_backend() == "cpu":
+        cores = usable_cores()
+        room = min(room // cores, CACHE // (cores * memory.step))
+    widest = min(max(1, room), WIDEST)
+    groups = workers * math.ceil(members / (workers * widest))
+    return math.ceil(members / groups)
 
-    state: TrainState
-    losses: Float[np.ndarray, "members kept"]
-    diverged: Int[np.ndarray, " members"]
-    steps: int
 
+def in_groups(settings: list[dict[str, Any]], width: int) -> list[list[dict[str, Any]]]:
+    """The settings in groups of one size, the last filled up with a member that is there already.
 
-def in_groups(
-    plan: Plan, settings: list[dict[str, Any]], group: int | None = None
-) -> list[list[dict[str, Any]]]:
-    """The settings in groups of one size, the last filled up with members that are there already.
+    So no other size is compiled for, and the bits of a member do not depend on its place.
 
-    So no other size is compiled for.
+    >>> in_groups([{"seed": 0}, {"seed": 1}, {"seed": 2}], 2)
+    [[{'seed': 0}, {'seed': 1}], [{'seed': 2}, {'seed': 2}]]
     """
-    members = len(settings)
-    if group is None:
-        budget = CACHE if jax.default_backend() == "cpu" else MEMORY
-        data = structs(plan.data)
-        memory = memory_of(plan.problem, plan.form, plan.shapes, data, plan.dtype)
-        at_once = max(1, budget // memory)
-        group = math.ceil(members / math.ceil(members / at_once))
-    group = min(group, members)
-    filled = settings + settings[-1:] * (-members % group)
-    return [filled[first : first + group] for first in range(0, members, group)]
-
-
-def together(parts: Sequence[Part], count: int) -> Part:
-    """The parts of the groups as one, less what filled up the last group."""
-    states, losses, diverged, steps = zip(*parts, strict=True)
-    return Part(
-        state=jax.tree.map(lambda *leaves: np.concatenate(leaves)[:count], *states),
-        losses=np.concatenate(losses)[:count],
-        diverged=np.concatenate(diverged)[:count],
-        steps=steps[0],
-    )
+    filled = settings + settings[-1:] * (-len(settings) % width)
+    return [filled[first : first + width] for first in range(0, len(settings), width)]

@@ -51,8 +51,10 @@ class SweepResult:
         per_epoch: how many steps go once through all samples.
         dtype: ``"float32"`` or ``"float64"``.
         form: ``"direct"`` or ``"gram"``, as in ``TrainResult``.
-        compile_seconds: what went by before the first step.
-        run_seconds: what the steps of all members took.
+        group: how many members went side by side: the same call with this ``group`` gives the
+            same bits.
+        compile_seconds: what went by before the first step of the group that waited longest.
+        run_seconds: what the rest took.
     """
 
     model: Model
@@ -66,6 +68,7 @@ class SweepResult:
     per_epoch: int
     dtype: str
     form: str
+    group: int
     compile_seconds: float
     run_seconds: float
 
