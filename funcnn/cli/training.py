@@ -45,6 +45,9 @@ def models() -> None:
               help="A further setting of the optimizer or the loss: momentum=0.9, nesterov=true, "
                    "class_weight=1,5.")  # fmt: skip
 @click.option("--seed", type=int, default=0, help="What the random numbers follow from.")
+@click.option("--devices", type=int, metavar="N", help="How many of JAX's devices to train on.")
+@click.option("--sharding",
+              help="What they divide: the batch (without it), or the hidden units.")  # fmt: skip
 @of_what_is_watched
 @click.option("--log-every", type=click.IntRange(1),
               help=f"Steps between losses; up to {LINES} without it.")  # fmt: skip

@@ -8,6 +8,7 @@ import optax
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Loss, Model, checks
 from funcnn.loop.batches import Batches, Drawn
+from funcnn.loop.placement import Placement
 from funcnn.losses import sum_squared_error
 from funcnn.optimizers.optimizer import Recipe, recipe_of
 
@@ -53,6 +54,7 @@ class Problem(NamedTuple):
         batches: which samples a step takes; None for all of them.
         clip: what the gradient is cut to.
         weighted: whether the samples have weights.
+        placement: over which devices its arrays lie; None where they lie on one.
     """
 
     model: Model
@@ -62,6 +64,7 @@ class Problem(NamedTuple):
     batches: Batches | None
     clip: Clip = NO_CLIP
     weighted: bool = False
+    placement: Placement | None = None
 
 
 def make_problem(
@@ -72,6 +75,7 @@ def make_problem(
     batches: Batches | None = None,
     clip: Clip = NO_CLIP,
     weighted: bool = False,
+    placement: Placement | None = None,
 ) -> Problem:
     """The problem that these make, where they fit together.
 
@@ -98,7 +102,7 @@ def make_problem(
     if gradient == "manual" and weighted:
         raise ArgumentError("gradient='manual' is derived without sample_weight")
     model, recipe = model._replace(init=None), recipe_of(optimizer)
-    return Problem(model, loss, recipe, gradient, batches, clip, weighted)
+    return Problem(model, loss, recipe, gradient, batches, clip, weighted, placement)
 
 
 def check_model(model: Model) -> Model:

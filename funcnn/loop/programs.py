@@ -35,7 +35,7 @@ class Programs(NamedTuple):
         enter: ``enter(state, data) -> kept``, of a state that goes on.
         segment: ``segment(kept, first, steps, feed) -> (state, losses)``: some steps from
             the one of that number, one program for every number of them up to ``capacity``.
-        leave: ``leave(kept) -> state``.
+        leave: ``leave(kept) -> state``, on one device.
         capacity: the most steps of a segment.
         paces: the seconds that a step was last seen to take, by the sizes of the run.
     """
@@ -72,6 +72,8 @@ def programs(
             else optimizer.init
         )
         state = begin(first_state(params, init, key_of(words)), data)
+        if (placement := problem().placement) is not None:
+            state = placement.constrained(state)
         # Behind the barrier ``enter`` computes what it computes of a state that goes on.
         return enter(jax.lax.optimization_barrier(state), data)
 
@@ -99,7 +101,9 @@ def programs(
             jax.vmap(segment, in_axes=(kept, None, None, None)),
             jax.vmap(leave, in_axes=(kept,)),
         )
-    return Programs(*map(jax.jit, compiled), capacity=capacity_, paces={})
+    made = Programs(*map(jax.jit, compiled), capacity=capacity_, paces={})
+    placement = problem().placement
+    return made if placement is None else made._replace(leave=placement.gathered(leave))
 
 
 @remembered

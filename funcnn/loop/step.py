@@ -49,13 +49,17 @@ def step_of(
             return form.step(problem, kept, None)
     state = kept.state
     rows = batches.rows(state.key, state.step if feed is None else step, samples, feed)
+    divided = rows
+    if problem.placement is not None:
+        rows, divided = problem.placement.rows(rows)
     few = batches.short(samples)
     if not few:
-        return form.step(problem, kept, rows)
+        return form.step(problem, kept, divided)
+    # Several devices might not divide a short batch evenly: each takes all of it.
     return jax.lax.cond(
         batches.is_short(step, samples, feed),
         lambda: form.step(problem, kept, rows[:few]),
-        lambda: form.step(problem, kept, rows),
+        lambda: form.step(problem, kept, divided),
     )
 
 

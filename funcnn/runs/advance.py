@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from funcnn.core import TrainState
 from funcnn.loop.batches import Blocks, Feed
 from funcnn.loop.forms import Kept
+from funcnn.loop.placement import put_everywhere
 from funcnn.loop.programs import programs
 from funcnn.runs.plan import Plan
 from funcnn.runs.reading import Reading
@@ -36,7 +36,9 @@ class Advance:
         self.programs = programs(plan.problem, plan.form, capacity, many)
         self._rows = None
         if plan.rows is not None:
-            self._rows = Feed(np.int32(self._first), rows=jnp.asarray(plan.rows))
+            self._rows = Feed(
+                np.int32(self._first), rows=put_everywhere(plan.problem.placement, plan.rows)
+            )
 
     def most(self, done: int) -> int:
         """How many steps can be made at once after that many."""

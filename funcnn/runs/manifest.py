@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from funcnn.data.mapped import Mapped
+from funcnn.loop.placement import Placement
 from funcnn.optimizers.optimizer import Recipe
 from funcnn.runs.plan import Plan
 
@@ -43,6 +44,7 @@ def manifest_of(plan: Plan, monitored: Mapping[str, Any]) -> dict[str, Any]:
         "batches": described(problem.batches),
         "clip": described(problem.clip),
         "rows": digest(plan.rows),
+        "devices": _devices(problem.placement),
         "dtype": plan.dtype,
         "seed": plan.seed,
         "steps": plan.steps,
@@ -107,6 +109,13 @@ def _samples(samples: Any) -> dict[str, Any] | None:
         return None
     shapes = [list(array.shape) for array in jax.tree.leaves(samples)]
     return {"shapes": shapes, "digest": digest(samples)}
+
+
+def _devices(placement: Placement | None) -> dict[str, Any] | None:
+    """How many devices there are: which they are changes nothing."""
+    if placement is None:
+        return None
+    return {"count": len(placement.devices), "sharding": placement.axis}
 
 
 def _optimizer(optimizer: Any) -> Any:

@@ -36,6 +36,8 @@ def nonfinite_parameter(plan: Plan, state: TrainState, last: int) -> str | None:
     Returns:
         Such as ``"w2"``, or ``"layer.w"`` in nested params; None where every gradient is finite.
     """
+    # On one device: what is made again is few steps.
+    plan = plan._replace(problem=plan.problem._replace(placement=None))
     with numerics(plan.dtype):
         advance = Advance(plan, capacity=1)
         step = _step(plan.problem)

@@ -48,6 +48,7 @@ from funcnn.runs.choices import (
     what_to_train,
 )
 from funcnn.runs.claims import require_head, require_linear
+from funcnn.runs.devices import placement_of, require_even
 from funcnn.runs.epochs import course_of
 from funcnn.runs.foreign import adapting
 from funcnn.runs.plan import Plan
@@ -102,6 +103,8 @@ def make_plan(
     clip_grad_norm: float | None = None,
     clip_grad_value: float | None = None,
     dtype: Any = None,
+    devices: int | Sequence[Any] | None = None,
+    sharding: str | None = None,
     seed: int | None = None,
     **hyperparameters: Any,
 ) -> Plan:
@@ -135,6 +138,7 @@ def make_plan(
     chosen_loss = choose_loss(loss, defaults, **options)
     chosen_optimizer = choose_optimizer(optimizer, learning_rate, hyperparameters, defaults)
     clip = clip_of(clip_grad_norm, clip_grad_value)
+    placement = placement_of(devices, sharding)
     numbers = numbers_of(chosen_optimizer)
     limits = {"clip_grad_norm": clip.norm, "clip_grad_value": clip.value}
     require_representable(dtype, **numbers, **options, **limits, dropout=dropout)
@@ -179,10 +183,14 @@ def make_plan(
         _where_they_lie(course.batches, samples),
         clip,
         weighted=samples.weight is not None,
+        placement=placement,
     )
     tree = _params_shapes(asked, chosen_model, start, dtype)
     if start is not None:
         start = matching_params(start, tree)
+    if placement is not None:
+        batches = problem.batches
+        require_even(placement, len(samples.y) if batches is None else batches.size, tree)
     kinds = structs(samples)
     chosen_form = _form(form, problem, Shapes(tree, kinds.x, kinds.y), course.steps)
     shapes = run_shapes(problem, chosen_form, numbers, tree, kinds, dtype)

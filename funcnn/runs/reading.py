@@ -15,6 +15,7 @@ from funcnn.core.caches import remembered
 from funcnn.core.keys import key_of, run_words
 from funcnn.core.precision import numerics
 from funcnn.loop.batches import Blocks, Count, Feed
+from funcnn.loop.placement import put_everywhere
 from funcnn.runs.plan import Plan
 
 __all__ = ["BLOCK", "Reading"]
@@ -61,7 +62,7 @@ class Reading:
         number = (done - self._plan.done) // self.steps
         if number != self._number:
             ahead = self._ahead.pop(number, None) or self._thread.submit(self._read, number)
-            block = jax.tree.map(jnp.asarray, ahead.result())
+            block = put_everywhere(self._plan.problem.placement, ahead.result())
             self._number, self._feed = number, Feed(self._first(number), samples=block)
             following = number + 1
             if self._plan.done + following * self.steps < self._plan.steps:

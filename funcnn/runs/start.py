@@ -12,7 +12,9 @@ from jaxtyping import UInt32
 
 from funcnn.core import ArgumentTypeError, Params, Samples, TrainState
 from funcnn.core.keys import initial_words, run_words
+from funcnn.loop.batches import Drawn
 from funcnn.loop.forms import Kept
+from funcnn.loop.placement import put_everywhere
 from funcnn.loop.programs import FEW, Programs, drawing
 from funcnn.optimizers.optimizer import NumbersState
 from funcnn.runs.plan import Plan
@@ -34,8 +36,9 @@ def begun(plan: Plan, made: Programs, members: Sequence[Mapping[str, Any]] | Non
         ArgumentTypeError: as ``refuse_traced``.
     """
     refuse_traced()
+    data = _data(plan)
     if plan.state is not None:
-        return _gone_on(plan, made, plan.state)
+        return _gone_on(plan, made, plan.state, data)
     if members is None:
         words, numbers = run_words(plan.seed), _in(plan.dtype, plan.numbers)
     else:
@@ -46,7 +49,10 @@ def begun(plan: Plan, made: Programs, members: Sequence[Mapping[str, Any]] | Non
             else jax.tree.map(lambda one: np.full(count, one, plan.dtype), number)
             for name, number in plan.numbers.items()
         }
-    return made.start(initial_params(plan, members), numbers, words, plan.resident)
+    params = initial_params(plan, members)
+    if (placement := plan.problem.placement) is not None:
+        params = put_everywhere(placement, params)
+    return made.start(params, numbers, words, data)
 
 
 def refuse_traced() -> None:
@@ -93,13 +99,23 @@ def _in(dtype: str, numbers: Any) -> Any:
     return jax.tree.map(lambda number: np.asarray(number, dtype), numbers)
 
 
-def _gone_on(plan: Plan, made: Programs, state: TrainState) -> Kept:
+def _data(plan: Plan) -> Samples:
+    """The samples that the loop holds, on the devices of the run."""
+    placement, batches = plan.problem.placement, plan.problem.batches
+    if placement is None:
+        return plan.resident
+    takes_all = isinstance(batches, Drawn) and batches.size == len(plan.data.y)
+    return placement.samples(plan.resident, chosen=batches is not None and not takes_all)
+
+
+def _gone_on(plan: Plan, made: Programs, state: TrainState, data: Samples) -> Kept:
     """What the loop holds of a state that goes on, its numbers replaced by those of the call."""
     if isinstance(state.optimizer_state, NumbersState):
         named = {name: plan.numbers[name] for name in plan.named if name in plan.numbers}
         numbers = state.optimizer_state.numbers | _in(plan.dtype, named)
         state = state._replace(optimizer_state=state.optimizer_state._replace(numbers=numbers))
-    data = plan.resident
+    if (placement := plan.problem.placement) is not None:
+        state = placement.state(state)
     kept = made.enter(state, data) if _may_be_kept(made, state, data) else None
     if kept is None or not _is_left(made, kept, state):
         kept = made.enter(made.begin(state, data), data)

@@ -86,6 +86,8 @@ def train(
     resume: bool | str | None = None,
     other_data: bool | None = None,
     dtype: Any = None,
+    devices: int | Sequence[Any] | None = None,
+    sharding: str | None = None,
     seed: int | None = None,
     log_every: int | range | bool | None = None,
     progress: bool | None = None,
@@ -202,6 +204,13 @@ def train(
         other_data: True goes on where the data are others than those of the checkpoint.
         dtype: ``"float32"`` or ``"float64"``, for this run alone; the state's or the
             experiment's without it, otherwise ``"float32"``.
+        devices: on how many of JAX's devices to train, or a list of them, as ``jax.devices()``
+            gives; on its default device without it. What a step computes stays the same; the
+            sums over the devices are rounded in another order.
+        sharding: which axis the devices divide among them: ``"batch"`` (without it), of which
+            each takes an equal part of every step's samples, as ``DistributedDataParallel``
+            does; or ``"hidden"``, the hidden units of ``"mlp"`` and ``"mlp_linear"``, of every
+            other layer. A short last batch is taken whole by each.
         seed: what initial values, batches and a model's own draws follow from;
             0 to 2⁶⁴ − 1, 0 without it. Another dtype draws other initial values. (The
             tutorials' data are always the same.)
@@ -265,6 +274,8 @@ def train(
         validation=validation,
         validation_fraction=validation_fraction,
         dtype=dtype,
+        devices=devices,
+        sharding=sharding,
         seed=seed,
         **hyperparameters,
     )

@@ -1,12 +1,12 @@
-"""Inside transformations."""
+"""Inside transformations; on devices that are not there."""
 
 from __future__ import annotations
 
 import jax
 import numpy as np
 
-from bad_calls.calls import CURVE, NET, TYPE
-from funcnn import train
+from bad_calls.calls import CURVE, NET, TYPE, VALUE, Later
+from funcnn import sweep, train
 
 ENVIRONMENT = {
     "jit": (lambda _: jax.jit(lambda x: train("polynomial", (x, CURVE[1]),
@@ -45,4 +45,24 @@ ENVIRONMENT = {
     "jit-state": (
         lambda made: jax.jit(lambda s: train(**NET | {"state": s}).losses[-1])(made.reg.state),
         TYPE, "state is traced: train and sweep run Python loops and cannot"),
+    "devices-many": (NET | {"devices": 4096},
+        VALUE, "devices=4096, and JAX sees "),
+    "devices-zero": (NET | {"devices": 0}, VALUE, "devices=0 must be at least 1"),
+    "devices-true": (NET | {"devices": True}, TYPE, "devices=True is not an integer"),
+    "devices-text": (NET | {"devices": "cpu"}, TYPE, "devices='cpu' is not an integer"),
+    "devices-none": (NET | {"devices": []}, VALUE, "devices=[] must hold one device or more"),
+    "devices-numbers": (NET | {"devices": [0, 1]},
+        TYPE, "devices must be a number, or a list of JAX's devices"),
+    "devices-twice": (Later(lambda _: NET | {"devices": 2 * jax.devices()[:1]}),
+        VALUE, "must hold one device or more, each once"),
+    "devices-gram": (NET | {"devices": 1, "form": "gram", "optimizer": "sgd"},
+        VALUE, "it is of one device; leave devices out"),
+    "devices-sweep": (lambda _: sweep("polynomial", seed=[0, 1], devices=1),
+        TYPE, "sweep takes no devices"),
+    "sharding-alone": (NET | {"sharding": "batch"},
+        VALUE, "sharding is for devices=, which are not given"),
+    "sharding-unknown": (NET | {"devices": 1, "sharding": "rows"},
+        VALUE, "sharding='rows' is not known. Known: batch, hidden"),
+    "sharding-hidden": ({"model": "polynomial", "devices": 1, "sharding": "hidden"},
+        VALUE, "sharding='hidden' divides the hidden layers of a network"),
 }  # fmt: skip

@@ -101,6 +101,7 @@ class FirstLayer:
             "a first layer's steps add up under 'sgd' and 'momentum' alone": (
                 isinstance(optimizer, Recipe) and optimizer.linear
             ),
+            "it is of one device; leave devices out": problem.placement is None,
             "it has a gradient of its own; gradient='autodiff' is needed, not 'manual'": (
                 problem.gradient != "manual"
             ),

@@ -70,6 +70,7 @@ class Quadratic:
             "of a linear model the optimizer must be one of funcnn.optimizers": (
                 isinstance(optimizer, Recipe) and optimizer.elementwise
             ),
+            "it is of one device; leave devices out": problem.placement is None,
             "it has a gradient of its own; gradient='autodiff' is needed, not 'manual'": (
                 problem.gradient != "manual"
             ),

@@ -32,7 +32,7 @@ from funcnn.runs.sweeps.workers import default_workers
 
 __all__ = ["SweepResult", "sweep"]
 
-NOT_SWEPT = ("state", "validation", "validation_fraction")
+NOT_SWEPT = ("state", "validation", "validation_fraction", "devices", "sharding")
 """What ``train`` takes, and members side by side do not."""
 
 MOST_WORKERS = 2**16
