@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
 from typing import Any
 
@@ -21,7 +20,8 @@ import jax
 from jaxtyping import Array, Key, PyTree, Shaped
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Model
-from funcnn.interop.adapting import ByValue, started
+from funcnn.core.precision import jax_promotion
+from funcnn.interop.adapting import ByValue, kept, started
 
 __all__ = ["adapted"]
 
@@ -65,6 +65,7 @@ class Apply:
 
     static: ByValue
 
+    @jax_promotion()
     def __call__(
         self,
         params: PyTree,
@@ -78,7 +79,7 @@ class Apply:
         return jax.vmap(lambda one, own: module(one, key=own))(x, jax.random.split(key, len(x)))
 
 
-@functools.cache
+@kept
 def _model(static: ByValue) -> Model:
     """The model of a module, less its params: the same for equal ones."""
     still = ByValue(eqx.nn.inference_mode(static.tree))

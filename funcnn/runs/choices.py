@@ -216,7 +216,7 @@ def _pair(model: Any) -> Model:
         return Model(*model)
     raise ArgumentTypeError(
         f"model must be a name ({', '.join(OF_MODEL)}), a funcnn.Model, a pair (init, apply), or "
-        f"a module of {', '.join(ADAPTERS)}; not {model!r}"
+        f"a model of {', '.join(ADAPTERS)}; not {model!r:.200}"
     )
 
 

@@ -15,9 +15,15 @@ __all__ = ["ADAPTERS", "adapted", "adapting"]
 
 Make = TypeVar("Make", bound=Callable[..., Any])
 
-ADAPTERS = {"equinox": "equinox"}
+ADAPTERS = {
+    "equinox": "equinox",
+    "flax.linen": "linen",
+    "flax.nnx": "nnx",
+    "haiku": "haiku",
+    "jax.example_libraries.stax": "stax",
+}
 """The module of ``funcnn.interop`` that adapts a model, by the package that the model's type, or
-a type that it inherits from, is defined in."""
+a type that it inherits from, is defined in; of a pair of functions, by the package of these."""
 
 
 def adapted(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -55,8 +61,8 @@ def adapting(make: Make) -> Make:
 
 def _adapter_of(model: Any) -> str | None:
     """The name of the module that adapts a model; None for one that needs none."""
-    for kind in type(model).__mro__:
+    for made in model if type(model) is tuple else type(model).__mro__:
         for package, adapter in ADAPTERS.items():
-            if f"{kind.__module__}.".startswith(f"{package}."):
+            if f"{getattr(made, '__module__', None)}.".startswith(f"{package}."):
                 return adapter
     return None

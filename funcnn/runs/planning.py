@@ -263,6 +263,8 @@ def _dtype_of(state: TrainState) -> Any:
 
 
 def _load(data: Any, target: Any, categories: Categories, record: Experiment | None) -> Table:
+    if isinstance(data, Table):  # An adapter has read them.
+        return data
     if data is not None:
         return load(data, target, categories)
     if record is None:

@@ -108,9 +108,10 @@ def train(
     Args:
         model: a name (``"mlp"``, ``"mlp_linear"``, ``"polynomial"``,
             ``"polynomial_linear"``, ``"legendre"``, ``"dynamic"``), a
-            ``funcnn.Model``, or a pair ``(init, apply)`` of pure functions;
-            ``"mlp"`` where neither a model nor an experiment is given. A model of your
-            own needs ``data``; its ``init`` may be None where ``params`` are given.
+            ``funcnn.Model``, a pair ``(init, apply)`` of pure functions, or a model of
+            Equinox, Flax (NNX or linen), Haiku or stax as it is (see their modules in
+            ``funcnn.interop``); ``"mlp"`` where neither a model nor an experiment is given. A
+            model of your own needs ``data``; its ``init`` may be None where ``params`` are given.
         data: ``(x, y)`` as NumPy, JAX, PyTorch or pandas objects, or the path of
             a ``.npz`` file (arrays ``x``, ``y``) or a ``.csv`` file (with a
             header); copied. The networks take x (samples, features) and y
