@@ -23,6 +23,7 @@ from funcnn.core.precision import numerics
 from funcnn.experiments import OF_MODEL
 from funcnn.loop.fit import fit, initial_state
 from funcnn.loop.update import Update
+from funcnn.loop.whole import StepMaker
 from funcnn.runs import train
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import make_plan
@@ -103,6 +104,7 @@ def _observed(rounds: int) -> RunTiming:
 def _bare_fit(plan: Plan) -> Callable[[], Any]:
     """The plan's loop, from a start and data that are on the device."""
     update = Update(plan.problem, plan.form)
+    assert not isinstance(plan.optimizer, StepMaker)
     with numerics(plan.dtype):
         data = jax.device_put(plan.data)
         params = jax.device_put(initial_params(plan))

@@ -63,6 +63,8 @@ class Model(NamedTuple):
         predict: ``predict(params, x) -> prediction``, the prediction without noise of a
             stochastic model; without it, ``apply`` predicts where the model is not
             stochastic, and a model that is can be trained and cannot predict.
+        saved: ``saved(params) -> params``, what is written of them to a file; None for the
+            params as they are.
     """
 
     init: Callable[[Key[Array, ""]], Params] | None
@@ -74,6 +76,7 @@ class Model(NamedTuple):
     head: Callable[[Params, Array], Array] | None = None
     input_axes: int | None = None
     predict: Callable[[Params, Array], Array] | None = None
+    saved: Callable[[Params], Params] | None = None
 
 
 class Samples(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from funcnn.core import AnyArray, Samples
 
@@ -29,11 +29,13 @@ class Feed(NamedTuple):
         first: the step that the rows, or the samples, begin with.
         rows: the samples of each step by number, (steps, batch); a short batch ends in -1.
         samples: the samples of the next steps, one batch after another.
+        numbers: the optimizer's numbers after each step, by name, from the run's step 0 on.
     """
 
     first: Count
     rows: Int[Array, "steps batch"] | None = None
     samples: Samples | None = None
+    numbers: dict[str, Float[Array, " steps"]] | None = None
 
 
 class Drawn(NamedTuple):

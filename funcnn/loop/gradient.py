@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from funcnn.core import AnyArray, ArgumentError, ArgumentTypeError, Loss, Params, TrainState
 from funcnn.core.precision import jax_promotion
 from funcnn.loop.problem import Clip, Problem
+from funcnn.loop.whole import WholeStep
 
 __all__ = ["gradient_step", "loss_of"]
 
@@ -30,6 +31,7 @@ def gradient_step(
         state: the state before the step, as a form arranges it.
         value_and_grad: ``value_and_grad(params) -> (loss, gradient)`` on this step's samples.
     """
+    assert not isinstance(problem.optimizer, WholeStep)
     value, gradient = value_and_grad(state.params)
     gradient = _clipped(problem.clip, gradient)
     extra = {}
@@ -62,7 +64,8 @@ def loss_of(
         )
     if weight is not None:
         loss = functools.partial(loss, sample_weight=weight)
-    classes = _require_comparable(prediction, y)
+    # A loss of another library knows what it compares.
+    classes = not getattr(loss, "compares", False) and _require_comparable(prediction, y)
     if classes and prediction.shape[-1] in (1, len(y)):
         # As many classes as samples: a difference of the two would be of every pair.
         with jax.numpy_rank_promotion("raise"):

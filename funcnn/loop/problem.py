@@ -9,6 +9,7 @@ import optax
 from funcnn.core import ArgumentError, ArgumentTypeError, Loss, Model, checks
 from funcnn.loop.batches import Batches, Drawn
 from funcnn.loop.placement import Placement
+from funcnn.loop.whole import WholeStep
 from funcnn.losses import sum_squared_error
 from funcnn.optimizers.optimizer import Recipe, recipe_of
 
@@ -21,6 +22,7 @@ __all__ = [
     "clip_of",
     "drawn",
     "make_problem",
+    "whole_problem",
 ]
 
 GRADIENTS = ("autodiff", "manual")
@@ -49,7 +51,8 @@ class Problem(NamedTuple):
     Attributes:
         model: the model, its ``init`` left out: a loop does not depend on where it starts.
         loss: ``loss(prediction, target) -> scalar``.
-        optimizer: an optimizer of funcnn less its numbers, or an optax transformation.
+        optimizer: an optimizer of funcnn less its numbers, or an optax transformation. Or a step
+            that is given whole: then the model and the loss say nothing.
         gradient: ``"autodiff"`` or ``"manual"``.
         batches: which samples a step takes; None for all of them.
         clip: what the gradient is cut to.
@@ -59,7 +62,7 @@ class Problem(NamedTuple):
 
     model: Model
     loss: Loss
-    optimizer: Recipe | optax.GradientTransformation
+    optimizer: Recipe | optax.GradientTransformation | WholeStep
     gradient: str
     batches: Batches | None
     clip: Clip = NO_CLIP
@@ -105,13 +108,18 @@ def make_problem(
     return Problem(model, loss, recipe, gradient, batches, clip, weighted, placement)
 
 
+def whole_problem(step: WholeStep, batches: Batches | None) -> Problem:
+    """The problem of a step that is given whole."""
+    return Problem(Model(None, _nothing), _nothing, step, "autodiff", batches)
+
+
 def check_model(model: Model) -> Model:
     """The model, where each of its parts is of a kind that it may be.
 
     Raises:
         ArgumentTypeError: naming the part.
     """
-    for name in ("init", "value_and_grad", "formula", "head", "predict"):
+    for name in ("init", "value_and_grad", "formula", "head", "predict", "saved"):
         if (part := getattr(model, name)) is not None:
             checks.function(f"model's {name}", part)
     checks.function("model's apply", model.apply)
@@ -149,3 +157,8 @@ def clip_of(norm: Any = None, value: Any = None) -> Clip:
         for name, limit in asked.items()
     )
     return Clip(norm, value)
+
+
+def _nothing(*_: Any) -> Any:
+    """Stands for the model and the loss of a step that is given whole."""
+    raise AssertionError("a step that is given whole has no model and no loss of its own")

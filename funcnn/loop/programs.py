@@ -16,6 +16,7 @@ from funcnn.loop.batches import Count, Feed
 from funcnn.loop.fit import first_state, loop
 from funcnn.loop.forms import Form, Kept
 from funcnn.loop.problem import Problem
+from funcnn.loop.whole import WholeStep
 from funcnn.optimizers.optimizer import Recipe
 
 __all__ = ["Programs", "drawing", "programs"]
@@ -68,7 +69,7 @@ def programs(
         optimizer = problem().optimizer
         init = (
             functools.partial(optimizer.init, numbers=numbers)
-            if isinstance(optimizer, Recipe)
+            if isinstance(optimizer, (Recipe, WholeStep))
             else optimizer.init
         )
         state = begin(first_state(params, init, key_of(words)), data)

@@ -14,6 +14,7 @@ from funcnn.data.arrays import to_numpy
 from funcnn.loop.batches import Count, Drawn, Feed
 from funcnn.loop.forms import Form, Kept
 from funcnn.loop.problem import Problem
+from funcnn.optimizers.optimizer import NumbersState
 
 __all__ = ["checked_state", "samples_of", "step_of"]
 
@@ -33,34 +34,13 @@ def step_of(
             sweep, so that what depends on it alone is decided once for all of them.
         feed: what the loop is handed, where it does not choose the samples itself.
     """
-    batches = problem.batches
-    if feed is not None and feed.samples is not None:
-        kept = kept._replace(data=feed.samples)
-    if batches is None:
-        return form.step(problem, kept, None)
-    samples = len(kept.data.y)
-    if isinstance(batches, Drawn):
-        if not batches.per_epoch(samples):
-            raise ArgumentError(
-                f"batch_size={batches.size} is more than the {samples} samples, and drop_last "
-                f"leaves out all of them"
-            )
-        if batches.size == samples:
-            return form.step(problem, kept, None)
-    state = kept.state
-    rows = batches.rows(state.key, state.step if feed is None else step, samples, feed)
-    divided = rows
-    if problem.placement is not None:
-        rows, divided = problem.placement.rows(rows)
-    few = batches.short(samples)
-    if not few:
-        return form.step(problem, kept, divided)
-    # Several devices might not divide a short batch evenly: each takes all of it.
-    return jax.lax.cond(
-        batches.is_short(step, samples, feed),
-        lambda: form.step(problem, kept, rows[:few]),
-        lambda: form.step(problem, kept, divided),
-    )
+    state, loss = _made(problem, form, kept, step, feed)
+    if feed is not None and feed.numbers is not None:
+        numbers = {name: values[step] for name, values in feed.numbers.items()}
+        optimizer_state: NumbersState = state.optimizer_state
+        numbers = optimizer_state.numbers | numbers
+        state = state._replace(optimizer_state=optimizer_state._replace(numbers=numbers))
+    return state, loss
 
 
 def checked_state(state: Any) -> TrainState:
@@ -100,6 +80,40 @@ def samples_of(problem: Problem, data: Any) -> Samples:
             f"batch_size={problem.batches.size} is more than the {len(arrays[0])} samples"
         )
     return Samples(*arrays)
+
+
+def _made(
+    problem: Problem, form: Form, kept: Kept, step: Count, feed: Feed | None
+) -> tuple[TrainState, Float[Array, ""]]:
+    """What a step makes of the state, by the numbers that are in it."""
+    batches = problem.batches
+    if feed is not None and feed.samples is not None:
+        kept = kept._replace(data=feed.samples)
+    if batches is None:
+        return form.step(problem, kept, None)
+    samples = len(kept.data.y)
+    if isinstance(batches, Drawn):
+        if not batches.per_epoch(samples):
+            raise ArgumentError(
+                f"batch_size={batches.size} is more than the {samples} samples, and drop_last "
+                f"leaves out all of them"
+            )
+        if batches.size == samples:
+            return form.step(problem, kept, None)
+    state = kept.state
+    rows = batches.rows(state.key, state.step if feed is None else step, samples, feed)
+    divided = rows
+    if problem.placement is not None:
+        rows, divided = problem.placement.rows(rows)
+    few = batches.short(samples)
+    if not few:
+        return form.step(problem, kept, divided)
+    # Several devices might not divide a short batch evenly: each takes all of it.
+    return jax.lax.cond(
+        batches.is_short(step, samples, feed),
+        lambda: form.step(problem, kept, rows[:few]),
+        lambda: form.step(problem, kept, divided),
+    )
 
 
 def _array(name: str, value: Any) -> AnyArray:

@@ -34,11 +34,10 @@ class Advance:
             self._reading = Reading(plan, capacity)
             capacity = self._reading.steps
         self.programs = programs(plan.problem, plan.form, capacity, many)
-        self._rows = None
-        if plan.rows is not None:
-            self._rows = Feed(
-                np.int32(self._first), rows=put_everywhere(plan.problem.placement, plan.rows)
-            )
+        given = {"rows": plan.rows, "numbers": plan.schedule}
+        self._given = Feed(
+            np.int32(self._first), **put_everywhere(plan.problem.placement, given)
+        )
 
     def most(self, done: int) -> int:
         """How many steps can be made at once after that many."""
@@ -59,4 +58,7 @@ class Advance:
 
     def feed(self, done: int) -> Feed | None:
         """What the step after that many of the run's is handed."""
-        return self._rows if self._reading is None else self._reading.feed(done)
+        given = self._given
+        if self._reading is not None:
+            given = self._reading.feed(done)._replace(numbers=given.numbers)
+        return given if any(part is not None for part in given[1:]) else None

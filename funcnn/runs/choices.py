@@ -15,6 +15,7 @@ from funcnn import losses, models
 from funcnn.core import ArgumentError, ArgumentTypeError, Loss, Model, Params, checks
 from funcnn.experiments import OF_MODEL, Experiment, find
 from funcnn.loop.problem import check_model
+from funcnn.loop.whole import StepMaker
 from funcnn.optimizers import OPTIMIZERS, Optimizer
 from funcnn.runs.foreign import ADAPTERS
 
@@ -99,12 +100,15 @@ def choose_loss(loss: Any, defaults: Defaults, **options: Any) -> Loss:
 
 def choose_optimizer(
     optimizer: Any, learning_rate: Any, hyperparameters: Mapping[str, Any], defaults: Defaults
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformation | StepMaker:
     """The optimizer that the arguments of ``train`` ask for.
 
     Raises:
         ArgumentError, ArgumentTypeError: for a name or a number that cannot be used.
     """
+    if isinstance(optimizer, StepMaker):
+        rate = {} if learning_rate is None else {"learning_rate": learning_rate}
+        return optimizer.given(rate | dict(hyperparameters))
     if isinstance(optimizer, optax.GradientTransformation):
         given = [*(["learning_rate"] if learning_rate is not None else []), *hyperparameters]
         if given:
@@ -128,9 +132,9 @@ def choose_optimizer(
     return make(**rate, **hyperparameters)
 
 
-def numbers_of(optimizer: optax.GradientTransformation) -> dict[str, Any]:
+def numbers_of(optimizer: optax.GradientTransformation | StepMaker) -> dict[str, Any]:
     """An optimizer's numbers by name; none of an optax transformation, which does not tell."""
-    return optimizer.numbers if isinstance(optimizer, Optimizer) else {}
+    return optimizer.numbers if isinstance(optimizer, (Optimizer, StepMaker)) else {}
 
 
 def require_representable(dtype: str, **numbers: Any) -> None:

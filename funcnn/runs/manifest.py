@@ -17,6 +17,7 @@ import numpy as np
 
 from funcnn.data.mapped import Mapped
 from funcnn.loop.placement import Placement
+from funcnn.loop.whole import WholeStep
 from funcnn.optimizers.optimizer import Recipe
 from funcnn.runs.plan import Plan
 
@@ -35,8 +36,8 @@ def manifest_of(plan: Plan, monitored: Mapping[str, Any]) -> dict[str, Any]:
     own = plan.numbers if plan.state is None else plan.named & plan.numbers.keys()
     return {
         "versions": {name: importlib.metadata.version(name) for name in ("funcnn", "jax")},
-        "model": plan.recipe or described(problem.model.apply),
-        "loss": described(problem.loss),
+        "model": plan.recipe or described(plan.model.apply),
+        "loss": described(plan.loss),
         "optimizer": _optimizer(problem.optimizer),
         "numbers": {name: described(plan.numbers[name]) for name in sorted(own)},
         "gradient": problem.gradient,
@@ -45,6 +46,7 @@ def manifest_of(plan: Plan, monitored: Mapping[str, Any]) -> dict[str, Any]:
         "clip": described(problem.clip),
         "rows": digest(plan.rows),
         "devices": _devices(problem.placement),
+        "schedule": digest(plan.schedule),
         "dtype": plan.dtype,
         "seed": plan.seed,
         "steps": plan.steps,
@@ -119,6 +121,8 @@ def _devices(placement: Placement | None) -> dict[str, Any] | None:
 
 
 def _optimizer(optimizer: Any) -> Any:
+    if isinstance(optimizer, WholeStep):
+        return optimizer.digest
     if not isinstance(optimizer, Recipe):
         return described(optimizer.update)
     return {

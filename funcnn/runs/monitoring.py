@@ -11,7 +11,9 @@ import jax
 import numpy as np
 
 from funcnn.core import ArgumentError, ArgumentTypeError, checks
+from funcnn.core.caches import compiled
 from funcnn.core.precision import numerics
+from funcnn.core.tracing import plain_errors
 from funcnn.data.scaling import Scale
 from funcnn.metrics import Metric, named_all
 from funcnn.runs.evaluation import Evaluation
@@ -20,6 +22,7 @@ from funcnn.runs.observers import Callback, Callbacks, EarlyStopping, Evaluation
 from funcnn.runs.observers.evaluations import Best, Patience
 from funcnn.runs.plan import Plan
 from funcnn.runs.prediction import predictor
+from funcnn.runs.shapes import structs
 
 __all__ = ["Monitoring", "monitoring_of"]
 
@@ -111,7 +114,7 @@ def monitoring_of(
     if nothing and stopping is None and not functions:
         return Monitoring()
     _require_scores(plan, evaluation)
-    scores = functools.partial(evaluation.scores, plan.model, plan.problem.loss)
+    scores = functools.partial(evaluation.scores, plan.model, plan.loss)
     records = Evaluations(evaluation.every, plan.steps, plan.per_epoch, scores, evaluation.names)
     return Monitoring(
         records,
@@ -190,9 +193,13 @@ def _require_scores(plan: Plan, evaluation: Evaluation) -> None:
     """
     if evaluation.data is None:
         return
-    predictor(plan.model)  # A model that cannot predict is refused now.
+    predict = predictor(plan.model)  # A model that cannot predict is refused now.
     samples, y = len(evaluation.data.y), evaluation.data.y
     kind = plan.shapes.prediction
+    if kind is None:
+        with numerics(plan.dtype), plain_errors("the model's prediction"):
+            params, x = plan.shapes.state.params, structs(evaluation.data.x)
+            kind = jax.eval_shape(compiled(predict), params, x)
     prediction = jax.ShapeDtypeStruct((samples, *kind.shape[1:]), kind.dtype)
     target = jax.ShapeDtypeStruct(y.shape, y.dtype)
     for metric in evaluation.metrics:

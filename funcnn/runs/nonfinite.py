@@ -18,6 +18,7 @@ from funcnn.loop.forms.direct import Direct, value_and_grad
 from funcnn.loop.gradient import gradient_step
 from funcnn.loop.problem import Problem
 from funcnn.loop.step import step_of
+from funcnn.loop.whole import WholeStep
 from funcnn.runs.advance import Advance
 from funcnn.runs.plan import Plan
 
@@ -34,8 +35,11 @@ def nonfinite_parameter(plan: Plan, state: TrainState, last: int) -> str | None:
             state on are made again, up to this one, by the formula.
 
     Returns:
-        Such as ``"w2"``, or ``"layer.w"`` in nested params; None where every gradient is finite.
+        Such as ``"w2"``, or ``"layer.w"`` in nested params; None where every gradient is finite,
+        or not known: of a step that is given whole.
     """
+    if isinstance(plan.problem.optimizer, WholeStep):
+        return None  # Its gradient is its own affair.
     # On one device: what is made again is few steps.
     plan = plan._replace(problem=plan.problem._replace(placement=None))
     with numerics(plan.dtype):

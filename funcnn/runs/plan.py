@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import optax
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
-from funcnn.core import Model, Params, Samples, TrainState
+from funcnn.core import Loss, Model, Params, Samples, TrainState
 from funcnn.loop.batches import Blocks
 from funcnn.loop.forms import Form
 from funcnn.loop.problem import Problem
+from funcnn.loop.whole import StepMaker
 from funcnn.runs.choices import numbers_of
 from funcnn.runs.preparation import Preparation
 from funcnn.runs.shapes import RunShapes
@@ -27,6 +28,7 @@ class Plan(NamedTuple):
         problem: what is compiled for.
         form: how the arithmetic is arranged.
         model: the model, its sizes settled.
+        loss: what is measured of its predictions.
         optimizer: the optimizer, its numbers settled.
         recipe: the model's name and options; None for a model of one's own.
         params: where to start; None to draw the model's initial values.
@@ -38,6 +40,8 @@ class Plan(NamedTuple):
         validation: the samples to validate on; None where there are none.
         preparation: what was done to them, and is undone on predictions.
         rows: the samples of each step by number, where the user has chosen them.
+        schedule: the optimizer's numbers after each step, by name, from step 0 on; None where
+            they stay or follow from the step by a function.
         shapes: what the run will hold.
         steps: how many updates to make.
         per_epoch: how many of them go once through all samples.
@@ -48,7 +52,8 @@ class Plan(NamedTuple):
     problem: Problem
     form: Form
     model: Model
-    optimizer: optax.GradientTransformation
+    loss: Loss
+    optimizer: optax.GradientTransformation | StepMaker
     recipe: dict[str, Any] | None
     params: Params | None
     state: TrainState | None
@@ -57,6 +62,7 @@ class Plan(NamedTuple):
     validation: Samples | None
     preparation: Preparation
     rows: Int[np.ndarray, "steps batch"] | None
+    schedule: dict[str, Float[np.ndarray, " steps"]] | None
     shapes: RunShapes
     steps: int
     per_epoch: int

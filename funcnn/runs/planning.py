@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import optax
 from jax.core import Tracer
 
 from funcnn.core import (
@@ -34,8 +33,9 @@ from funcnn.loop.batches import Batches, Blocks, Drawn
 from funcnn.loop.forms import FORMS, NAMES, Form, Shapes
 from funcnn.loop.forms.first_layer import FIRST_LAYER
 from funcnn.loop.forms.quadratic import QUADRATIC
-from funcnn.loop.problem import Problem, clip_of, make_problem
+from funcnn.loop.problem import Problem, clip_of, make_problem, whole_problem
 from funcnn.loop.update import form_named
+from funcnn.loop.whole import StepMaker
 from funcnn.losses import OPTIONS
 from funcnn.optimizers import OPTIMIZERS
 from funcnn.runs.choices import (
@@ -85,7 +85,8 @@ def make_plan(
     out_features: int | None = None,
     degree: int | None = None,
     loss: str | Loss | None = None,
-    optimizer: str | optax.GradientTransformation | None = None,
+    optimizer: Any = None,
+    scheduler: Any = None,
     learning_rate: Any = None,
     gradient: str | None = None,
     form: str = "direct",
@@ -126,6 +127,10 @@ def make_plan(
         clip_grad_value=clip_grad_value,
         **hyperparameters,
     )
+    if scheduler is not None:
+        raise ArgumentError(
+            "scheduler is for an optimizer of torch.optim; here learning_rate takes a schedule"
+        )
     asked, record, defaults = what_to_train(model, data, experiment)
     if params is not None and state is not None:
         raise ArgumentError("params and state: a state has its params; give one of the two")
@@ -175,27 +180,35 @@ def make_plan(
         drop_last=drop_last,
         batches=batches,
     )
-    problem = make_problem(
-        chosen_model,
-        chosen_loss,
-        chosen_optimizer,
-        defaults.gradient if gradient is None else gradient,
-        _where_they_lie(course.batches, samples),
-        clip,
-        weighted=samples.weight is not None,
-        placement=placement,
-    )
     tree = _params_shapes(asked, chosen_model, start, dtype)
     if start is not None:
         start = matching_params(start, tree)
+    batches = _where_they_lie(course.batches, samples)
     if placement is not None:
-        batches = problem.batches
         require_even(placement, len(samples.y) if batches is None else batches.size, tree)
     kinds = structs(samples)
+    schedule = None
+    if isinstance(chosen_optimizer, StepMaker):
+        _refuse_parts(gradient=gradient, sample_weight=sample_weight, devices=devices)
+        sizes = _sizes(batches, len(samples.y))
+        problem = whole_problem(chosen_optimizer.made(start, kinds, sizes), batches)
+        made = 0 if state is None else int(state.step)
+        schedule = chosen_optimizer.numbers_after(made + course.steps)
+    else:
+        problem = make_problem(
+            chosen_model,
+            chosen_loss,
+            chosen_optimizer,
+            defaults.gradient if gradient is None else gradient,
+            batches,
+            clip,
+            weighted=samples.weight is not None,
+            placement=placement,
+        )
     chosen_form = _form(form, problem, Shapes(tree, kinds.x, kinds.y), course.steps)
     shapes = run_shapes(problem, chosen_form, numbers, tree, kinds, dtype)
     for part in (samples, prepared.validation):
-        if part is not None:
+        if part is not None and shapes.prediction is not None:
             _require_known_classes(part.y, shapes.prediction)
     if not isinstance(asked, str):
         if chosen_form is QUADRATIC:
@@ -206,6 +219,7 @@ def make_plan(
         problem=problem,
         form=chosen_form,
         model=chosen_model,
+        loss=chosen_loss,
         optimizer=chosen_optimizer,
         recipe=_recipe(asked, activation, dropout),
         params=None if params is None else start,
@@ -215,6 +229,7 @@ def make_plan(
         validation=prepared.validation,
         preparation=prepared.preparation,
         rows=course.rows,
+        schedule=schedule,
         shapes=shapes,
         steps=course.steps,
         per_epoch=course.per_epoch,
@@ -283,7 +298,13 @@ def _params_shapes(request: Any, model: Model, params: Params | None, dtype: str
     leaves = jax.tree.leaves(params)
     if not leaves:
         raise ArgumentError("params hold no parameters")
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), np.dtype(dtype)), params)
+
+    def kind(leaf: Any) -> jax.ShapeDtypeStruct:
+        own = getattr(leaf, "dtype", None)
+        held = own == bool or np.issubdtype(own or dtype, np.integer)  # noqa: E721
+        return jax.ShapeDtypeStruct(np.shape(leaf), own if held else np.dtype(dtype))
+
+    return jax.tree.map(kind, params)
 
 
 def _form(name: str, problem: Problem, shapes: Shapes, steps: int) -> Form:
@@ -315,6 +336,25 @@ def _outputs(prepared: Prepared) -> int | None:
         return None
     parts = [part.y for part in (prepared.training, prepared.validation) if part is not None]
     return max(0 if classes is None else len(classes), *(int(part.max()) + 1 for part in parts), 0)
+
+
+def _refuse_parts(**given: Any) -> None:
+    """Refuse what changes a part of a step, where the step is given whole."""
+    for name, value in given.items():
+        if value is not None:
+            raise ArgumentError(f"{name}: the step is given whole; what it computes is its own")
+
+
+def _sizes(batches: Batches | None, samples: int) -> list[int]:
+    """Of how many samples the steps of a run may be."""
+    if batches is None:
+        return [samples]
+    if batches.size > samples:
+        raise ArgumentError(
+            f"batches: a step of {batches.size} samples, and there are {samples}; a step that is "
+            f"given whole takes no more than these"
+        )
+    return [size for size in {batches.size, batches.short(samples)} if size]
 
 
 def _where_they_lie(batches: Batches | None, samples: Samples) -> Batches | None:

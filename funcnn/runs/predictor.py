@@ -102,7 +102,8 @@ class Predictor:
         about = None
         if self.recipe is not None:
             about = {"model": self.recipe, "preparation": self.preparation.as_json()}
-        save_weights(self.params, path, about)
+        saved = self.model.saved
+        save_weights(self.params if saved is None else saved(self.params), path, about)
 
     def _raw(self, x: Any) -> Shaped[np.ndarray, "samples ..."]:
         inputs = self.preparation.inputs(x)

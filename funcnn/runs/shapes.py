@@ -31,6 +31,7 @@ from funcnn.loop.gradient import loss_of
 from funcnn.loop.problem import Problem
 from funcnn.loop.step import step_of
 from funcnn.loop.update import Update
+from funcnn.loop.whole import WholeStep
 from funcnn.optimizers.optimizer import Recipe
 
 __all__ = [
@@ -51,11 +52,11 @@ class RunShapes(NamedTuple):
 
     Attributes:
         state: the state of the run, its params among it.
-        prediction: what the model makes of all the samples.
+        prediction: what the model makes of all the samples; None where the step is given whole.
     """
 
     state: TrainState
-    prediction: jax.ShapeDtypeStruct
+    prediction: jax.ShapeDtypeStruct | None
 
 
 class Memory(NamedTuple):
@@ -217,7 +218,7 @@ def _run_shapes(
 
     def start(params: Params) -> TrainState:
         optimizer = problem().optimizer
-        if isinstance(optimizer, Recipe):
+        if isinstance(optimizer, (Recipe, WholeStep)):
             return first_state(params, lambda params: optimizer.init(params, zeros), run_key(0))
         return first_state(params, optimizer.init, run_key(0))
 
@@ -231,17 +232,19 @@ def _run_shapes(
     params = jax.tree.unflatten(tree(), leaves())
     # One function after the other, so that an error says whose it is.
     with numerics(dtype()):
-        with plain_errors("the model's apply"):
-            prediction = jax.eval_shape(predict, params, data().x)
-        if (quiet := problem().model.predict) is not None:
-            with plain_errors("the model's predict"):
-                without_noise = jax.eval_shape(compiled(quiet), params, data().x)
-                _require_same_prediction(structs(without_noise), structs(prediction))
-        with plain_errors("the loss"):
-            jax.eval_shape(compare, prediction, data())
+        prediction = None
+        if not isinstance(problem().optimizer, WholeStep):
+            with plain_errors("the model's apply"):
+                prediction = jax.eval_shape(predict, params, data().x)
+            if (quiet := problem().model.predict) is not None:
+                with plain_errors("the model's predict"):
+                    without_noise = jax.eval_shape(compiled(quiet), params, data().x)
+                    _require_same_prediction(structs(without_noise), structs(prediction))
+            with plain_errors("the loss"):
+                jax.eval_shape(compare, prediction, data())
         with plain_errors("the optimizer or its schedule"):
             state = jax.eval_shape(start, params)
-        after = jax.eval_shape(_update(problem(), form()), state, data())[0]
+        after = jax.eval_shape(_update(problem(), form(), data()), state, data())[0]
         _require_same_kind(state, after)
         return RunShapes(state, prediction)
 
@@ -258,7 +261,7 @@ def _memory(
     from jax.extend.core import Literal  # It costs import time.
 
     state, form_ = jax.tree.unflatten(tree(), leaves()), form()
-    update = _update(problem(), form_)
+    update = _update(problem(), form_, data())
 
     def enter(state: TrainState, data: Samples) -> Kept:
         return form_.enter(update.problem, form_.begin(update.problem, state, data), data)
@@ -280,10 +283,12 @@ def _memory(
     )
 
 
-def _update(problem: Problem, form: Form) -> Update:
+def _update(problem: Problem, form: Form, data: Samples) -> Update:
     """A step of the problem; of its batches only the size matters here."""
     if problem.batches is not None:
-        problem = problem._replace(batches=Drawn(problem.batches.size, shuffle=False))
+        size = problem.batches.size
+        batches = Drawn(size, shuffle=False, drop_last=size <= data.y.shape[0])
+        problem = problem._replace(batches=batches)
     return Update(problem, form)
 
 

@@ -19,19 +19,20 @@ from funcnn.loop.forms.form import Cost, Kept, Shapes
 from funcnn.loop.forms.work import network_work, points_work
 from funcnn.loop.gradient import gradient_step, loss_of
 from funcnn.loop.problem import Problem
+from funcnn.loop.whole import WholeStep
 from funcnn.optimizers.optimizer import Recipe, each_buffer
 
 __all__ = ["DIRECT", "Direct", "value_and_grad"]
 
 
 class Direct:
-    """The direct form; it fits every problem."""
+    """The direct form; it fits every problem that is made of a model, a loss and an optimizer."""
 
     name = "direct"
 
     def why_not(self, problem: Problem) -> str | None:
-        """Nothing speaks against it."""
-        del problem
+        """It needs a formula: a step that is given whole has a form of its own."""
+        return "the step is given whole" if isinstance(problem.optimizer, WholeStep) else None
 
     def cost(self, problem: Problem, shapes: Shapes) -> Cost:
         """Every step goes through all of its samples."""
