@@ -1,5 +1,5 @@
 """Doors to other libraries."""
 
-from funcnn.interop.torch import from_torch, params_of
+from funcnn.interop.torch import from_torch, params_of, torch_step
 
-__all__ = ["from_torch", "params_of"]
+__all__ = ["from_torch", "params_of", "torch_step"]

@@ -35,9 +35,7 @@ class Advance:
             capacity = self._reading.steps
         self.programs = programs(plan.problem, plan.form, capacity, many)
         given = {"rows": plan.rows, "numbers": plan.schedule}
-        self._given = Feed(
-            np.int32(self._first), **put_everywhere(plan.problem.placement, given)
-        )
+        self._given = Feed(np.int32(self._first), **put_everywhere(plan.problem.placement, given))
 
     def most(self, done: int) -> int:
         """How many steps can be made at once after that many."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar
 
-__all__ = ["ADAPTERS", "adapted", "adapting"]
+__all__ = ["ADAPTERS", "adapted", "adapting", "door"]
 
 Make = TypeVar("Make", bound=Callable[..., Any])
 
@@ -20,7 +21,9 @@ ADAPTERS = {
     "flax.linen": "linen",
     "flax.nnx": "nnx",
     "haiku": "haiku",
+    "funcnn.interop.torch": "torch",
     "jax.example_libraries.stax": "stax",
+    "torch": "torch",
 }
 """The module of ``funcnn.interop`` that adapts a model, by the package that the model's type, or
 a type that it inherits from, is defined in; of a pair of functions, by the package of these."""
@@ -46,7 +49,12 @@ def adapted(arguments: dict[str, Any]) -> dict[str, Any]:
     adapter = _adapter_of(arguments["model"])
     if adapter is None:
         return arguments
-    return importlib.import_module(f"funcnn.interop.{adapter}").adapted(arguments)
+    return door(adapter).adapted(arguments)
+
+
+def door(name: str) -> ModuleType:
+    """The module of ``funcnn.interop`` of that name: it is imported when it is needed."""
+    return importlib.import_module(f"funcnn.interop.{name}")
 
 
 def adapting(make: Make) -> Make:

@@ -187,13 +187,10 @@ def make_plan(
     if placement is not None:
         require_even(placement, len(samples.y) if batches is None else batches.size, tree)
     kinds = structs(samples)
-    schedule = None
     if isinstance(chosen_optimizer, StepMaker):
         _refuse_parts(gradient=gradient, sample_weight=sample_weight, devices=devices)
-        sizes = _sizes(batches, len(samples.y))
-        problem = whole_problem(chosen_optimizer.made(start, kinds, sizes), batches)
-        made = 0 if state is None else int(state.step)
-        schedule = chosen_optimizer.numbers_after(made + course.steps)
+        step = chosen_optimizer.made(start, kinds, _sizes(batches, len(samples.y)))
+        problem = whole_problem(step, batches)
     else:
         problem = make_problem(
             chosen_model,
@@ -229,7 +226,7 @@ def make_plan(
         validation=prepared.validation,
         preparation=prepared.preparation,
         rows=course.rows,
-        schedule=schedule,
+        schedule=_schedule(chosen_optimizer, state, course.steps),
         shapes=shapes,
         steps=course.steps,
         per_epoch=course.per_epoch,
@@ -336,6 +333,13 @@ def _outputs(prepared: Prepared) -> int | None:
         return None
     parts = [part.y for part in (prepared.training, prepared.validation) if part is not None]
     return max(0 if classes is None else len(classes), *(int(part.max()) + 1 for part in parts), 0)
+
+
+def _schedule(optimizer: Any, state: TrainState | None, steps: int) -> Any:
+    """The optimizer's numbers after each step from 0 on, as far as the run goes."""
+    if not isinstance(optimizer, StepMaker):
+        return None
+    return optimizer.numbers_after(steps + (0 if state is None else int(state.step)))
 
 
 def _refuse_parts(**given: Any) -> None:

@@ -9,11 +9,17 @@ import jax
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from funcnn.core import Model, Params, TrainState  # noqa: F401 (__init__ is annotated by them)
+from funcnn.core import (  # noqa: F401 (__init__ is annotated by some)
+    ArgumentError,
+    Model,
+    Params,
+    TrainState,
+)
 from funcnn.core.keys import check_seed, run_key, step_key
 from funcnn.core.precision import numerics
 from funcnn.data.sources import load
 from funcnn.plots import Axes
+from funcnn.runs.foreign import door
 from funcnn.runs.history import History, of_losses
 from funcnn.runs.html import html
 from funcnn.runs.observers.evaluations import Best
@@ -130,6 +136,30 @@ class TrainResult(Predictor):
             key = step_key(run_key(seed), self.state.step)
             drawn = np.asarray(predictions(self.model, self.params, inputs, key))
         return self.preparation.outputs(drawn)
+
+    def to_torch(self, net: Any, optimizer: Any = None, scheduler: Any = None) -> None:
+        """Write what a run of a PyTorch module has come to into the module, in place.
+
+        PyTorch can go on from there: what the optimizer remembers and its numbers are those
+        after the run's last step.
+
+        Args:
+            net: the module that was trained, or another of the same parameters and buffers.
+            optimizer: its ``torch.optim`` optimizer, where the run was made by one; without it
+                the weights and buffers alone are written.
+            scheduler: the optimizer's scheduler, which makes as many steps as the run did.
+
+        Raises:
+            ArgumentError, ArgumentTypeError: for objects that are not the run's: nothing is
+                written then. Where the weights are the best of the run and not the last, for an
+                optimizer.
+        """
+        if optimizer is not None and self.best is not None and self.best.step < len(self.losses):
+            raise ArgumentError(
+                f"optimizer: the weights are the best, of step {self.best.step}, and what the "
+                f"optimizer remembers is of step {len(self.losses)}: leave it out"
+            )
+        door("torch").give_back(self.params, self.state, net, optimizer, scheduler)
 
     @property
     def record(self) -> dict[str, float]:

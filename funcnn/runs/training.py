@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import optax
 
 from funcnn.core import (
     DivergenceError,
@@ -56,7 +55,8 @@ def train(
     out_features: int | None = None,
     degree: int | None = None,
     loss: str | Loss | None = None,
-    optimizer: str | optax.GradientTransformation | None = None,
+    optimizer: Any = None,
+    scheduler: Any = None,
     learning_rate: float | Schedule | Callable[[Any], Any] | None = None,
     gradient: str | None = None,
     form: str = "direct",
@@ -112,6 +112,9 @@ def train(
             Equinox, Flax (NNX or linen), Haiku or stax as it is (see their modules in
             ``funcnn.interop``); ``"mlp"`` where neither a model nor an experiment is given. A
             model of your own needs ``data``; its ``init`` may be None where ``params`` are given.
+            Or a ``torch.nn.Module``, or ``funcnn.interop.torch_step(...)``: it starts from the
+            module's own values, in its dtype and modes, and changes nothing of it;
+            ``result.to_torch(net, optimizer)`` writes into it.
         data: ``(x, y)`` as NumPy, JAX, PyTorch or pandas objects, or the path of
             a ``.npz`` file (arrays ``x``, ``y``) or a ``.csv`` file (with a
             header); copied. The networks take x (samples, features) and y
@@ -145,9 +148,14 @@ def train(
         loss: one of ``funcnn.losses.LOSSES``, or its name in PyTorch, such as ``"MSELoss"``;
             for ``"cross_entropy"`` y holds classes from 0, or the probability of each, and
             for ``"binary_cross_entropy"`` 0 and 1, or what lies between. Or a function
-            ``(prediction, target) -> scalar``.
+            ``(prediction, target) -> scalar``; for a module of PyTorch also one of tensors, such
+            as ``nn.MSELoss()``.
         optimizer: ``"sgd"``, ``"momentum"``, ``"rmsprop"``, ``"adam"``,
-            ``"adamw"``, or any ``optax.GradientTransformation``.
+            ``"adamw"``, or any ``optax.GradientTransformation``. For a module of PyTorch also a
+            ``torch.optim`` optimizer over its parameters, or over some of them: then PyTorch's
+            own step is traced, and compiled.
+        scheduler: for a ``torch.optim`` optimizer, one of ``torch.optim.lr_scheduler`` that
+            follows from the step alone; it is stepped after every update.
         learning_rate: a positive number, one of ``funcnn.optimizers.schedules``, or any
             function from step to number, such as optax's. Without it ``torch.optim``'s
             default, or the experiment's.
@@ -258,6 +266,7 @@ def train(
         degree=degree,
         loss=loss,
         optimizer=optimizer,
+        scheduler=scheduler,
         learning_rate=learning_rate,
         gradient=gradient,
         form=form,

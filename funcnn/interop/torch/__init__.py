@@ -4,9 +4,72 @@ from __future__ import annotations
 
 from typing import Any
 
-from funcnn.core import MissingExtraError, Model, Params, checks
+from funcnn.core import MissingExtraError, Model, Params, TrainState, checks
 
-__all__ = ["from_torch", "params_of"]
+__all__ = ["adapted", "from_torch", "give_back", "params_of", "torch_step"]
+
+
+def adapted(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of ``train`` for a module of PyTorch, in funcnn's own words.
+
+    See ``funcnn.runs.foreign.adapted``.
+    """
+    _require_torch()
+    from funcnn.interop.torch import arguments as words
+
+    return words.adapted(arguments)
+
+
+def give_back(
+    params: Params, state: TrainState, net: Any, optimizer: Any = None, scheduler: Any = None
+) -> None:
+    """What ``TrainResult.to_torch`` documents, of a run's params and its state."""
+    _require_torch()
+    from funcnn.interop.torch import returning
+
+    returning.give_back(params, state, net, optimizer, scheduler)
+
+
+def torch_step(net: Any, optimizer: Any, function: Any, scheduler: Any = None) -> Any:
+    """A step of training in PyTorch, as ``funcnn.train`` takes it in place of a module.
+
+    The step is traced whole, the optimizer's own with it, for the shapes of the data when a run
+    is planned. So ``function`` may do whatever the body of a loop does: several backwards,
+    clipping, penalties, second derivatives.
+
+    >>> import funcnn, torch
+    >>> from torch import nn
+    >>> net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    >>> optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+    >>> def function(x, y):
+    ...     optimizer.zero_grad()
+    ...     loss = nn.functional.mse_loss(net(x), y)
+    ...     penalty = sum(weight.abs().sum() for weight in net.parameters())
+    ...     (loss + 1e-4 * penalty).backward()
+    ...     nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    ...     optimizer.step()
+    ...     return loss
+    >>> step = torch_step(net, optimizer, function)
+    >>> result = funcnn.train(step, (torch.ones(8, 3), torch.ones(8, 1)), steps=60)
+    >>> bool(result.losses[-1] < result.losses[0])
+    True
+
+    Args:
+        net: the module.
+        optimizer: one of ``torch.optim``, over its parameters or some of them.
+        function: ``function(x, y) -> loss``, of tensors, with ``optimizer.zero_grad()`` and
+            ``optimizer.step()`` in it.
+        scheduler: one of ``torch.optim.lr_scheduler``, whose step is made after every step.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for what makes no step. What cannot be traced is refused
+            by ``train``, before anything is compiled.
+        MissingExtraError: without PyTorch.
+    """
+    _require_torch()
+    from funcnn.interop.torch.arguments import step_of
+
+    return step_of(net, optimizer, function, scheduler)
 
 
 def from_torch(net: Any, *, stochastic: bool | None = None) -> Model:

@@ -7,6 +7,7 @@ import functools
 import random
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 __all__ = ["Frozen", "Writes", "changes", "python_state", "untouched"]
 
@@ -106,7 +108,10 @@ def untouched(net: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def holding(
-    net: nn.Module, tensors: Mapping[str, torch.Tensor], modes: Mapping[str, bool]
+    net: nn.Module,
+    tensors: Mapping[str, torch.Tensor],
+    modes: Mapping[str, bool],
+    new_buffers: bool = False,
 ) -> Iterator[None]:
     """A module with other tensors in place of its own, and its parts in given modes.
 
@@ -116,6 +121,7 @@ def holding(
         net: the module.
         tensors: what to put in place of its parameters and buffers, by name.
         modes: whether each part trains, by name.
+        new_buffers: whether other tensors may be put in the place of its buffers.
 
     Raises:
         Frozen: where something on the module was replaced or changed inside.
@@ -124,6 +130,7 @@ def holding(
     named = dict(net.named_parameters()) | dict(net.named_buffers())
     given = {id(tensor): tensors[name] for name, tensor in named.items()}
     replaced = []
+    free = {id(part._buffers) for part in net.modules() if new_buffers}
     for name, part in net.named_modules():
         part.training = modes[name]
         for holder, key, value in _with_tensors(part):
@@ -135,7 +142,8 @@ def holding(
         if part.training != modes[name]:
             raise Frozen(f"it changes the mode of {name or 'the module'!r}, train or eval")
     for holder, key, value, stand_in, name in replaced:
-        if holder.get(key) is not stand_in or not _alike(stand_in, _standing_in(value, given)):
+        as_it_was = holder.get(key) is stand_in and _alike(stand_in, _standing_in(value, given))
+        if not as_it_was and not (id(holder) in free and isinstance(holder.get(key), torch.Tensor)):
             raise Frozen(f"it replaces {name!r}")
         holder[key] = value
     if changed := changes(before, python_state(net)):
@@ -188,11 +196,17 @@ class Writes(TorchDispatchMode):
 
     Args:
         inputs: the tensors that the function was given, by name.
+        replaced: tensors that others stand in for, by name: nothing may use them.
     """
 
-    def __init__(self, inputs: Mapping[str, torch.Tensor]) -> None:
+    def __init__(
+        self,
+        inputs: Mapping[str, torch.Tensor],
+        replaced: Mapping[str, torch.Tensor] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
         self.names = {_storage(tensor): name for name, tensor in inputs.items()}
+        self.replaced = {_storage(tensor): name for name, tensor in replaced.items()}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -206,6 +220,11 @@ class Writes(TorchDispatchMode):
                 name = "a tensor that it keeps and that is no buffer (register_buffer)"
             if name is not None:
                 raise Frozen(f"it writes into {name}")
+        for tensor in tree_leaves((args, kwargs)) if self.replaced else ():
+            real = isinstance(tensor, torch.Tensor) and not isinstance(tensor, FakeTensor)
+            name = self.replaced.get(_storage(tensor)) if real else None
+            if name is not None:
+                raise Frozen(f"it uses {name} by a way around the module")
         result = func(*args, **kwargs)
         for one in result if isinstance(result, (tuple, list)) else [result]:
             if isinstance(one, torch.Tensor) and not all(type(size) is int for size in one.shape):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -19,7 +19,16 @@ from funcnn.interop.torch.differentiable import Call, differentiable
 from funcnn.interop.torch.guards import Frozen, Writes, changes, holding, python_state
 from funcnn.interop.torch.operations.dtypes import require_held
 
-__all__ = ["model_of", "parameters_of"]
+__all__ = [
+    "as_numpy",
+    "model_of",
+    "parameters_of",
+    "require_module",
+    "saved",
+    "state_of",
+    "still_model",
+    "tensors_of",
+]
 
 Apply = Callable[..., Array]
 
@@ -40,6 +49,7 @@ def model_of(net: nn.Module, stochastic: bool | None) -> Model:
         _apply(net, modes, draws),
         stochastic=draws,
         predict=_apply(net, dict.fromkeys(modes, False), False) if any(modes.values()) else None,
+        saved=functools.partial(saved, net),
     )
 
 
@@ -49,6 +59,16 @@ def parameters_of(net: nn.Module) -> dict[str, np.ndarray]:
     Raises:
         ArgumentError, ArgumentTypeError: for what is no module, or has none that can be trained.
     """
+    require_module(net)
+    return {name: as_numpy(tensor) for name, tensor in _trained(net).items()}
+
+
+def require_module(net: Any) -> None:
+    """Refuse what is no module, or one that cannot be trained here.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: saying why.
+    """
     if not isinstance(net, nn.Module):
         raise ArgumentTypeError(f"net must be a torch.nn.Module, not {net!r:.60}")
     for name, part in net.named_modules():
@@ -57,7 +77,7 @@ def parameters_of(net: nn.Module) -> dict[str, np.ndarray]:
     named = _trained(net)
     if not named:
         raise ArgumentError("net has no parameters that require a gradient: nothing to train")
-    for name, tensor in _tensors(net).items():
+    for name, tensor in tensors_of(net).items():
         if isinstance(
             tensor, nn.parameter.UninitializedParameter | nn.parameter.UninitializedBuffer
         ):
@@ -77,15 +97,53 @@ def parameters_of(net: nn.Module) -> dict[str, np.ndarray]:
             raise ArgumentError(
                 f"net's {name!r} is of {dtype}; all of them must be of {' or of '.join(DTYPES)}"
             )
-    return {name: _numpy(tensor) for name, tensor in named.items()}
 
 
-def _apply(net: nn.Module, modes: dict[str, bool], stochastic: bool) -> Apply:
-    """``apply(params, x)`` of a module in given modes; with a key where it is stochastic."""
-    trained = list(_trained(net))
-    fixed = {name: tensor for name, tensor in _tensors(net).items() if name not in trained}
-    values = [_numpy(tensor) for tensor in fixed.values()]
-    names = [*trained, *fixed]
+def still_model(net: nn.Module, held: Sequence[str]) -> Model:
+    """The module in eval mode, as a model of params that hold tensors of these names."""
+    apply = _apply(net, {name: False for name, _ in net.named_modules()}, False, held)
+    return Model(None, apply, saved=functools.partial(saved, net))
+
+
+def saved(net: nn.Module, params: Params) -> Params:
+    """The whole ``state_dict`` of a module, with these params: in PyTorch's dtypes, nested."""
+    values = state_of(net, params)
+    nested: dict[str, Any] = {}
+    for path, value in values.items():
+        *branches, leaf = path.split(".")
+        node = nested
+        for branch in branches:
+            node = node.setdefault(branch, {})
+        node[leaf] = value
+    return nested
+
+
+def state_of(net: nn.Module, params: Params) -> dict[str, np.ndarray]:
+    """What a module's ``state_dict`` holds, with these params: tied ones under every name."""
+    names = {id(one): name for name, one in tensors_of(net).items()}
+    found = {}
+    for name, tensor in net.state_dict(keep_vars=True).items():
+        own = as_numpy(tensor)
+        value = params.get(names.get(id(tensor), name), own)
+        found[name] = np.asarray(value).astype(own.dtype)
+    return found
+
+
+def _apply(
+    net: nn.Module, modes: dict[str, bool], stochastic: bool, held: Sequence[str] | None = None
+) -> Apply:
+    """``apply(params, x)`` of a module in given modes; with a key where it is stochastic.
+
+    The params hold what the module trains, or the tensors of the names in ``held``; all others
+    keep the values that they have now.
+    """
+    held = list(_trained(net)) if held is None else held
+    tensors = tensors_of(net)
+    trained = [name for name in held if tensors[name].requires_grad]
+    still = [name for name in held if not tensors[name].requires_grad]
+    fixed = {name: tensor for name, tensor in tensors.items() if name not in held}
+    values = [as_numpy(tensor) for tensor in fixed.values()]
+    names, others_held = [*trained, *still, *fixed], len(still) + len(fixed)
     state = python_state(net)
 
     @functools.cache
@@ -96,8 +154,9 @@ def _apply(net: nn.Module, modes: dict[str, bool], stochastic: bool) -> Apply:
             inputs: list[torch.Tensor], others: list[torch.Tensor], again: bool
         ) -> list[torch.Tensor]:
             del again
-            own = dict(zip(names, (*inputs[: len(trained)], *others[: len(fixed)]), strict=True))
-            queues = iter(others[len(fixed) :]), iter(inputs[len(trained) :])
+            held_now = (*inputs[: len(trained)], *others[:others_held])
+            own = dict(zip(names, held_now, strict=True))
+            queues = iter(others[others_held:]), iter(inputs[len(trained) :])
             x = [next(queues[is_float]) for is_float in floats]
             described = {f"the parameter or buffer {name!r}": one for name, one in own.items()}
             described |= {f"its input {number}": one for number, one in enumerate(x)}
@@ -123,11 +182,12 @@ def _apply(net: nn.Module, modes: dict[str, bool], stochastic: bool) -> Apply:
             )
         arrays = [jnp.asarray(one) for one in (x if isinstance(x, (tuple, list)) else (x,))]
         floats = tuple(bool(jnp.issubdtype(one.dtype, jnp.floating)) for one in arrays)
-        weights = [params[name] for name in trained]
+        weights, unchanged = ([params[name] for name in part] for part in (trained, still))
         inputs = [one for one, is_float in zip(arrays, floats, strict=True) if is_float]
         others = [one for one, is_float in zip(arrays, floats, strict=True) if not is_float]
         call = taking(floats)
-        return call([*weights, *inputs], [*values, *others], key if stochastic else None)[0]
+        others = [*unchanged, *values, *others]
+        return call([*weights, *inputs], others, key if stochastic else None)[0]
 
     # A checkpoint knows the model by its name.
     digest = hashlib.sha256(repr(net).encode()).hexdigest()[:16]
@@ -139,8 +199,8 @@ def _trained(net: nn.Module) -> dict[str, torch.Tensor]:
     return {name: one for name, one in net.named_parameters() if one.requires_grad}
 
 
-def _tensors(net: nn.Module) -> dict[str, torch.Tensor]:
-    """All parameters and buffers, each under one name."""
+def tensors_of(net: nn.Module) -> dict[str, torch.Tensor]:
+    """All parameters and buffers of a module, each under one name."""
     return dict(net.named_parameters()) | dict(net.named_buffers())
 
 
@@ -155,5 +215,6 @@ def _draws(net: nn.Module) -> bool:
     return False
 
 
-def _numpy(tensor: torch.Tensor) -> np.ndarray:
+def as_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """A copy of a tensor's values."""
     return tensor.detach().resolve_conj().resolve_neg().numpy().copy()

@@ -112,7 +112,7 @@ def _fit_for_tracing() -> Iterator[None]:
     validating = distribution._validate_args
     fast = torch.backends.mha.get_fastpath_enabled()
     with (
-        warnings.catch_warnings(action="ignore"),
+        _warnings_as_errors(),
         torch.inference_mode(False),
         torch.enable_grad(),
         torch.backends.mkldnn.flags(enabled=False),
@@ -125,6 +125,14 @@ def _fit_for_tracing() -> Iterator[None]:
         finally:
             distribution.set_default_validate_args(validating)
             torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextlib.contextmanager
+def _warnings_as_errors() -> Iterator[None]:
+    """No warnings; but one that a prediction and a target are broadcast is an error."""
+    with warnings.catch_warnings(action="ignore"):
+        warnings.filterwarnings("error", "Using a target size")
+        yield
 
 
 def _same(first: fx.GraphModule, second: fx.GraphModule) -> bool:

@@ -1,0 +1,196 @@
+"""The numbers of an optimizer: those that a run holds in its state, and a scheduler's."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from funcnn.core import ArgumentError, ArgumentTypeError, checks
+
+__all__ = [
+    "Place",
+    "checked",
+    "everywhere",
+    "places_of",
+    "scheduled",
+    "set_numbers",
+    "table",
+    "values_at",
+]
+
+NAMES = {
+    ("lr", None): "learning_rate",
+    ("momentum", None): "momentum",
+    ("weight_decay", None): "weight_decay",
+    ("alpha", None): "alpha",
+    ("eps", None): "eps",
+    ("betas", 0): "beta1",
+    ("betas", 1): "beta2",
+}
+"""What funcnn calls an option of PyTorch's optimizers, or one of a pair."""
+
+
+class Place(NamedTuple):
+    """Where an optimizer keeps a number.
+
+    Attributes:
+        group: the number of the group of parameters.
+        option: the name of the option there.
+        part: which of several; None for one number.
+    """
+
+    group: int
+    option: str
+    part: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What funcnn calls it, in any group."""
+        part = "" if self.part is None else f".{self.part}"
+        return NAMES.get((self.option, self.part), self.option + part)
+
+
+def places_of(optimizer: Optimizer, merged: bool = True) -> dict[str, list[Place]]:
+    """Where the numbers of an optimizer stand that a run holds in its state, by name.
+
+    An option that is 0 is none of them, but for the learning rate: PyTorch leaves its term out.
+
+    Args:
+        optimizer: the optimizer.
+        merged: whether a number that is the same in all groups has one name; otherwise each group
+            has its own, where there are several.
+    """
+    floats = dict(_floats(optimizer))
+    named: dict[str, list[Place]] = {}
+    for place, value in floats.items():
+        if place.name in NAMES.values() and (value or place.option == "lr"):
+            named.setdefault(place.name, []).append(place)
+    groups = len(optimizer.param_groups)
+    places: dict[str, list[Place]] = {}
+    for name, own in named.items():
+        same = merged and len(own) == groups and len({floats[place] for place in own}) == 1
+        if same or groups == 1:
+            places[name] = own
+        else:
+            places |= {f"{name}.{place.group}": [place] for place in own}
+    return places
+
+
+def everywhere(optimizer: Optimizer, name: str) -> list[Place]:
+    """All places where an optimizer keeps numbers that funcnn calls so."""
+    return [place for place, _ in _floats(optimizer) if place.name == name]
+
+
+def values_at(optimizer: Optimizer, places: Mapping[str, Sequence[Place]]) -> dict[str, float]:
+    """The numbers at their places."""
+    floats = dict(_floats(optimizer))
+    return {name: floats[own[0]] for name, own in places.items()}
+
+
+def set_numbers(
+    groups: list[dict[str, Any]],
+    places: Mapping[str, Sequence[Place]],
+    values: Mapping[str, Any],
+) -> None:
+    """Put numbers at their places."""
+    for name, own in places.items():
+        for group, option, part in own:
+            if part is None:
+                groups[group][option] = values[name]
+            else:
+                several = list(groups[group][option])
+                several[part] = values[name]
+                groups[group][option] = tuple(several)
+
+
+def scheduled(
+    optimizer: Optimizer, scheduler: Any, steps: int
+) -> tuple[list[dict[Place, float]], Any, Any]:
+    """The numbers of an optimizer after each of so many steps, and where its scheduler is then.
+
+    Both are copied, and stay as they are.
+
+    Returns:
+        The numbers after each step, the copy of the optimizer, and that of the scheduler.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for what is no scheduler of this optimizer, or one
+            that looks at the loss.
+    """
+    if not hasattr(scheduler, "step") or not hasattr(scheduler, "state_dict"):
+        raise ArgumentTypeError(
+            f"scheduler must be one of torch.optim.lr_scheduler, not {scheduler!r:.60}"
+        )
+    if isinstance(scheduler, ReduceLROnPlateau):
+        raise ArgumentError(
+            "scheduler: ReduceLROnPlateau looks at the loss, and a schedule is made before the "
+            "run; take one that follows from the step alone, or patience= to stop the run"
+        )
+    if getattr(scheduler, "optimizer", None) is not optimizer:
+        raise ArgumentError("scheduler: it is another optimizer's")
+    own, following = copy.deepcopy((optimizer, scheduler))
+    rows = []
+    with warnings.catch_warnings(action="ignore"):
+        for _ in range(steps):
+            following.step()
+            rows.append(dict(_floats(own)))
+    return rows, own, following
+
+
+def table(
+    optimizer: Optimizer,
+    rows: Sequence[Mapping[Place, float]],
+    places: Mapping[str, Sequence[Place]],
+) -> dict[str, Float[np.ndarray, " steps"]]:
+    """The numbers that do not stay as they are, after each step.
+
+    Raises:
+        ArgumentError: where others change than those at these places.
+    """
+    columns = {}
+    for place, start in _floats(optimizer):
+        column = np.array([row[place] for row in rows])
+        if (column == start).all():
+            continue
+        names = [name for name, own in places.items() if place in own]
+        if not names:
+            raise ArgumentError(
+                f"scheduler: it changes {place.name!r}, which is {start:g} in the optimizer and so "
+                f"left out of its steps"
+            )
+        columns[names[0]] = column
+    return columns
+
+
+def checked(name: str, value: Any) -> float:
+    """A number that a call gives in place of the optimizer's own.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for what can be none.
+    """
+    below = 1 if name in ("alpha", "beta1", "beta2") else math.inf
+    return checks.number(name, value, positive=name == "learning_rate", below=below)
+
+
+def _floats(optimizer: Optimizer) -> Iterator[tuple[Place, float]]:
+    """All numbers among the options of an optimizer that are floats."""
+    for number, group in enumerate(optimizer.param_groups):
+        for option, value in group.items():
+            if option in ("params", "initial_lr"):
+                continue
+            several = value if isinstance(value, (tuple, list)) else [value]
+            for index, one in enumerate(several):
+                held = one.item() if isinstance(one, torch.Tensor) and one.ndim == 0 else one
+                place = Place(number, option, None if several is not value else index)
+                whole = isinstance(held, int) and not isinstance(held, bool)
+                if isinstance(held, float) or (whole and place.name in NAMES.values()):
+                    yield place, float(held)
