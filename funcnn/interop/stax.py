@@ -5,7 +5,7 @@
 >>> net = init, apply = stax.serial(stax.Dense(8), stax.Relu, stax.Dense(1))
 >>> x = jnp.ones((16, 3))
 >>> result = funcnn.train(net, (x, 2 * jnp.ones((16, 1))), steps=500, learning_rate=0.01)
->>> [round(float(one), 3) for one in apply(result.params, x)[0]]
+>>> [round(float(one), 3) for one in apply(result.params, x[0])]
 [2.0]
 """
 

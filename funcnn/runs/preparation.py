@@ -57,6 +57,10 @@ class Preparation(NamedTuple):
     y_scale: Scale | None = None
     link: str | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A read-only mapping is neither copied nor sent to another process.
+        return Preparation.of_json, (self.as_json(),)
+
     def as_json(self) -> dict[str, Any]:
         """All of it in JSON's words."""
         scales = (

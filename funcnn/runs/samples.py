@@ -169,7 +169,7 @@ def _require_weight(samples: Samples | None) -> None:
     """Refuse samples of which none counts: their loss would be 0 whatever is predicted."""
     if samples is not None and samples.weight is not None and not samples.weight.any():
         raise ArgumentError(
-            "sample_weight is 0 for all samples to train on, or for all to validate on"
+            "sample_weight is zero for all samples to train on, or for all to validate on"
         )
 
 

@@ -2,6 +2,7 @@
 
 from bad_calls.data import DATA
 from bad_calls.environment import ENVIRONMENT
+from bad_calls.estimators import ESTIMATORS
 from bad_calls.loops import LOOPS
 from bad_calls.losses import LOSSES
 from bad_calls.models import MODELS
@@ -11,5 +12,8 @@ from bad_calls.results import RESULTS
 from bad_calls.sweeps import SWEEPS
 from bad_calls.watching import WATCHING
 
-GROUPS = (DATA, ENVIRONMENT, LOOPS, LOSSES, MODELS, OPTIMIZERS, PARAMS, RESULTS, SWEEPS, WATCHING)
+GROUPS = (
+    *(DATA, ENVIRONMENT, ESTIMATORS, LOOPS, LOSSES, MODELS),
+    *(OPTIMIZERS, PARAMS, RESULTS, SWEEPS, WATCHING),
+)
 TABLE = {name: row for group in GROUPS for name, row in group.items()}

@@ -108,6 +108,11 @@ def torch():
     return pytest.importorskip("torch")
 
 
+def estimators():
+    pytest.importorskip("sklearn")
+    return funcnn.interop
+
+
 def equinox():
     return pytest.importorskip("equinox")
 

@@ -238,7 +238,7 @@ REFUSED = {
     "fractions": ({"batches": [[0.0, 1.0]]}, "whole numbers"),
     "truth-values": ({"batches": [[True, False]]}, "whole numbers"),
     "negative-weight": ({"sample_weight": [-1.0] + [1.0] * 15}, "0 or more"),
-    "no-weight": ({"sample_weight": np.zeros(16)}, "is 0 for all"),
+    "no-weight": ({"sample_weight": np.zeros(16)}, "is zero for all"),
     "infinite-weight": ({"sample_weight": [np.nan] + [1.0] * 15}, "not finite at row 0"),
     "few-weights": ({"sample_weight": np.ones(15)}, "(16,) is needed"),
     "weights-of-all": ({"sample_weight": np.ones((16, 5))}, "(16,) is needed"),

@@ -72,7 +72,7 @@ REFUSED = {
     ),
     "weightless": (
         {"sample_weight": np.eye(60)[7], "validation_fraction": 0.5},
-        "is 0 for all samples",
+        "is zero for all samples",
     ),
     "metric": ({"metrics": "accurracy"}, "accuracy"),
     "vector": (
