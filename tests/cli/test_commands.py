@@ -473,7 +473,9 @@ def test_ctrl_c_keeps_and_saves_the_finished_steps(as_json, run_interrupted, tmp
 
 def test_ctrl_c_in_a_sweep_keeps_what_is_finished(run_interrupted, tmp_path):
     path = tmp_path / "t.csv"
-    code, out, err = run_interrupted("sweep", "polynomial", "--seed", "0:4", "--csv", path)
+    code, out, err = run_interrupted(
+        "sweep", "polynomial", "--seed", "0:4", "--workers", "1", "--csv", path
+    )
     assert (code, err) == (130, "funcnn: interrupted\n")
     assert out.splitlines()[-2].endswith("for 4 members of 300 steps")
     assert out.splitlines()[-1] == f"Table: {path}"
