@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         TrainState,
     )
     from funcnn.data import load_params, save_params
+    from funcnn.interop import Comparison, compare
     from funcnn.loop import fit, initial_state, make_update
     from funcnn.runs import (
         Predictor,
@@ -46,6 +47,7 @@ __all__ = [
     "ArgumentTypeError",
     "CheckpointError",
     "CheckpointWarning",
+    "Comparison",
     "DivergenceError",
     "MissingExtraError",
     "Model",
@@ -58,6 +60,7 @@ __all__ = [
     "TrainingInterrupted",
     "benchmark",
     "callbacks",
+    "compare",
     "experiments",
     "fit",
     "initial_state",
@@ -80,7 +83,7 @@ _MODULES = (
     *("callbacks", "experiments", "interop", "losses"),
     *("metrics", "models", "optimizers", "plots"),
 )
-_WINGS = ("core", "data", "checkpoints", "loop", "runs", "atlas", "bench")
+_WINGS = ("core", "data", "checkpoints", "loop", "runs", "atlas", "interop", "bench")
 """Where the other public names come from: the first of these that has them."""
 
 if not TYPE_CHECKING:

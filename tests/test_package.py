@@ -43,6 +43,7 @@ TORCH = (
     "atlas/reference/",
     "bench/kernels.py",
     "bench/peers/",
+    "bench/ports/",
     "bench/torch_",
     "interop/",
 )

@@ -4,11 +4,20 @@ from typing import TYPE_CHECKING, Any
 
 from funcnn.core import MissingExtraError
 from funcnn.interop.torch import from_torch, params_of, torch_step
+from funcnn.interop.torch.comparing import Comparison, compare
 
 if TYPE_CHECKING:
     from funcnn.interop.sklearn import FuncnnClassifier, FuncnnRegressor
 
-__all__ = ["FuncnnClassifier", "FuncnnRegressor", "from_torch", "params_of", "torch_step"]
+__all__ = [
+    "Comparison",
+    "FuncnnClassifier",
+    "FuncnnRegressor",
+    "compare",
+    "from_torch",
+    "params_of",
+    "torch_step",
+]
 
 if not TYPE_CHECKING:
 

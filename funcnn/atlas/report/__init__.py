@@ -22,7 +22,7 @@ from funcnn.atlas.reproduction import Reproduction
 from funcnn.core import ArgumentError, MissingExtraError
 from funcnn.data.files import require_place, write_whole
 
-__all__ = ["check_destination", "write"]
+__all__ = ["check_destination", "environment_of", "facts", "write"]
 
 LOOP = ("funcnn.loop.fit:loop", "funcnn.loop.gradient:gradient_step")
 """What all experiments share: the loop, and what a step of it computes."""
@@ -68,15 +68,7 @@ def check_destination(directory: str | os.PathLike[str]) -> Path:
 
 
 def _template() -> Any:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("funcnn.atlas.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = environment_of("funcnn.atlas.report")
     environment.filters |= {
         "call": code.call,
         "curves": figures.curves,
@@ -86,8 +78,24 @@ def _template() -> Any:
         "thinned": figures.thinned,
         "text": code.text,
     }
-    environment.globals |= {"light": code.styles("tango"), "dark": code.styles("github-dark")}
     return environment.get_template("report.html")
+
+
+def environment_of(package: str) -> Any:
+    """Jinja's environment for the templates of a package, with the style of this one's pages."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(
+            [jinja2.PackageLoader(one) for one in dict.fromkeys((package, __name__))]
+        ),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"light": code.styles("tango"), "dark": code.styles("github-dark")}
+    return environment
 
 
 def _facts(reproductions: Sequence[Reproduction]) -> list[str]:
@@ -95,6 +103,13 @@ def _facts(reproductions: Sequence[Reproduction]) -> list[str]:
     kinds = {f"{one.result.dtype}, seed {one.seed}" for one in reproductions}
     return [
         *sorted(kinds),
+        *facts(),
+    ]
+
+
+def facts() -> list[str]:
+    """On which day, which machine and with which packages a page is made."""
+    return [
         datetime.date.today().isoformat(),
         f"{jax.devices()[0].device_kind}, {os.cpu_count()} cores, {platform.machine()}",
         f"Python {platform.python_version()}",

@@ -12,12 +12,12 @@ from funcnn.atlas.reproduction import Reproduction
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-__all__ = ["call", "source", "styles", "text"]
+__all__ = ["call", "highlighted", "source", "styles", "text"]
 
 
 def source(name: str) -> Markup:
     """The source of ``"module:function"`` or ``"module"``, of each docstring the first sentence."""
-    return _highlighted(_abridged(inspect.getsource(pkgutil.resolve_name(name))))
+    return highlighted(_abridged(inspect.getsource(pkgutil.resolve_name(name))))
 
 
 def call(reproduction: Reproduction) -> Markup:
@@ -34,7 +34,7 @@ def call(reproduction: Reproduction) -> Markup:
     }
     lines = [f"    {name}={value!r},".replace("'", '"') for name, value in arguments.items()]
     head = f'    "{record.model}",\n    (x, y),\n    params=params,'
-    return _highlighted("\n".join(["funcnn.train(", head, *lines, ")"]))
+    return highlighted("\n".join(["funcnn.train(", head, *lines, ")"]))
 
 
 def text(words: str) -> Markup:
@@ -58,6 +58,16 @@ def styles(name: str) -> Markup:
     return Markup(formatter.get_style_defs(".highlight"))
 
 
+def highlighted(python: str) -> Markup:
+    """Python in colours."""
+    import pygments
+    from markupsafe import Markup
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    return Markup(pygments.highlight(python, PythonLexer(), HtmlFormatter()))
+
+
 def _abridged(python: str) -> str:
     lines = python.splitlines(keepends=True)
     for node in ast.walk(ast.parse(python)):
@@ -68,12 +78,3 @@ def _abridged(python: str) -> str:
             lines[first - 1] = lines[first - 1].rstrip() + '"""\n'
             lines[first:last] = [""] * (last - first)
     return "".join(lines)
-
-
-def _highlighted(python: str) -> Markup:
-    import pygments
-    from markupsafe import Markup
-    from pygments.formatters import HtmlFormatter
-    from pygments.lexers import PythonLexer
-
-    return Markup(pygments.highlight(python, PythonLexer(), HtmlFormatter()))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.figure import Figure
 
-__all__ = ["curves", "fit", "thinned"]
+__all__ = ["STYLE", "curves", "fit", "svg", "thinned"]
 
 INK = "#010203"
 """What is drawn in this colour takes that of the text around it: light on dark, dark on light."""
@@ -54,7 +54,8 @@ def curves(reproduction: Reproduction) -> Markup:
         )
         for line in (*above.lines, *below.lines):
             line.set_data(*_thinned(np.asarray(line.get_ydata())))
-        return _svg(figure, reproduction, "curves", "both loss curves, and their difference")
+        name = reproduction.experiment.name
+        return svg(figure, f"{name}-curves", f"{name}: both loss curves, and their difference")
 
 
 def fit(reproduction: Reproduction) -> Markup:
@@ -66,7 +67,8 @@ def fit(reproduction: Reproduction) -> Markup:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.2, 3), layout="constrained")
         plots.prediction(x, y, reproduction.result.predict(x), ax=figure.subplots())
-        return _svg(figure, reproduction, "fit", "the fitted curve over the data")
+        name = reproduction.experiment.name
+        return svg(figure, f"{name}-fit", f"{name}: the fitted curve over the data")
 
 
 def thinned(reproduction: Reproduction) -> bool:
@@ -74,21 +76,27 @@ def thinned(reproduction: Reproduction) -> bool:
     return len(reproduction.losses) >= 2 * LONGEST_CURVE
 
 
-def _thinned(values: Float[np.ndarray, " steps"]) -> tuple[np.ndarray, np.ndarray]:
-    block = max(1, len(values) // LONGEST_CURVE)
-    starts = np.arange(0, len(values), block)
-    return starts, np.fmax.reduceat(values, starts)
+def svg(figure: Figure, name: str, label: str) -> Markup:
+    """A figure as SVG that takes the page's own colours.
 
-
-def _svg(figure: Figure, reproduction: Reproduction, kind: str, label: str) -> Markup:
+    Args:
+        figure: drawn in ``STYLE``.
+        name: what no other figure of the page is called.
+        label: what it shows, for those who cannot see it.
+    """
     from markupsafe import Markup, escape
 
     stream = io.StringIO()
     figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    svg = stream.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    drawn = stream.getvalue()
+    drawn = drawn[drawn.index("<svg") :].replace(INK, "currentColor")
     # Many pictures share the page: each keeps its own names.
-    prefix = re.sub(r"\W", "-", f"{reproduction.experiment.name}-{kind}-")
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", svg)
-    name = escape(f"{reproduction.experiment.name}: {label}")
-    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{name}"', 1))
+    prefix = re.sub(r"\W", "-", f"{name}-")
+    drawn = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", drawn)
+    return Markup(drawn.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1))
+
+
+def _thinned(values: Float[np.ndarray, " steps"]) -> tuple[np.ndarray, np.ndarray]:
+    block = max(1, len(values) // LONGEST_CURVE)
+    starts = np.arange(0, len(values), block)
+    return starts, np.fmax.reduceat(values, starts)
