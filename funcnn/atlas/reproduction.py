@@ -14,6 +14,7 @@ from funcnn.atlas.references import find_reference, run_reference
 from funcnn.core import ArgumentError, Params, checks
 from funcnn.core.precision import numerics
 from funcnn.experiments import Experiment, Tolerance, find
+from funcnn.runs.foreign import adapter_of, door
 from funcnn.runs.observers import Interrupts, Losses
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import make_plan
@@ -21,7 +22,7 @@ from funcnn.runs.result import TrainResult
 from funcnn.runs.run import run
 from funcnn.runs.start import initial_params
 
-__all__ = ["Reproduction", "reproduce"]
+__all__ = ["Reproduction", "reproduce", "steps_together", "to_the_end"]
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -134,23 +135,38 @@ class Reproduction:
 
 
 def reproduce(
-    experiment: str | Experiment,
-    dtype: Any = "float64",
-    steps: int | None = None,
-    seed: int = 0,
+    experiment: Any,
+    data: Any = None,
     *,
+    dtype: Any = None,
+    steps: int | None = None,
+    seed: int | None = None,
     params: Params | None = None,
+    loss: Any = None,
+    optimizer: Any = None,
+    scheduler: Any = None,
+    batches: Any = None,
 ) -> Reproduction:
     """Run an experiment and its reference from the same arrays, and compare every step.
 
+    Or a module of PyTorch, and its own eager loop: where runs of PyTorch that start one rounding
+    apart part from each other, the comparison ends.
+
     Args:
         experiment: the name of one of ``funcnn.experiments.EXPERIMENTS``, or a
-            record of your own.
-        dtype: ``"float64"`` or ``"float32"``, of both runs.
+            record of your own. Or a ``torch.nn.Module``, or ``funcnn.interop.torch_step(...)``:
+            neither is changed, nor are the optimizer and the scheduler.
+        data: for a module its ``(x, y)``, as ``train`` takes them.
+        dtype: ``"float64"`` or ``"float32"``, of both runs; ``"float64"`` without it. That of a
+            module is its own.
         steps: the number of updates, 2 at least, since an update is judged by the loss
             after it; the experiment's without it.
         seed: what the initial values and a model's own draws follow from.
         params: where both start, in place of the model's initial values.
+        loss: for a module, as for ``train``.
+        optimizer: for a module, its ``torch.optim`` optimizer.
+        scheduler: for a module, the optimizer's scheduler.
+        batches: for a module, the samples of each step by number, as for ``train``.
 
     Returns:
         Both curves, how far they are apart at every step, and whether that is
@@ -166,6 +182,14 @@ def reproduce(
     >>> reproduce("sine/numpy", steps=100).agrees
     True
     """
+    of_module = {"data": data, "loss": loss, "optimizer": optimizer}
+    of_module |= {"scheduler": scheduler, "batches": batches}
+    of_experiment = {"dtype": dtype, "seed": seed, "params": params}
+    if (library := adapter_of(experiment)) == "torch":
+        _refuse("a module has its own", of_experiment)
+        return door(library).reproduced(experiment, steps=steps, **of_module)
+    _refuse("an experiment has its own", of_module)
+    dtype, seed = "float64" if dtype is None else dtype, 0 if seed is None else seed
     record = find(experiment)
     plan = make_plan(experiment=record, dtype=dtype, steps=steps, seed=seed, params=params)
     checks.integer("steps", plan.steps, at_least=2)
@@ -185,12 +209,12 @@ def reproduce(
     if tolerance.chaotic:
         one_rounding_away = jax.tree.map(lambda value: np.nextafter(value, np.inf), initial)
         other = run_reference(record, data, one_rounding_away, plan.steps, draws)
-        compared = min(compared, _steps_together(eager.losses, other.losses, tolerance))
+        compared = min(compared, steps_together(eager.losses, other.losses, tolerance))
     return Reproduction(
         experiment=record,
         data=data,
         seed=plan.seed,
-        result=_to_the_end(plan._replace(params=initial)),
+        result=to_the_end(plan._replace(params=initial)),
         reference_losses=eager.losses,
         reference_params=eager.params,
         reference_seconds=eager.seconds,
@@ -198,7 +222,13 @@ def reproduce(
     )
 
 
-def _to_the_end(plan: Plan) -> TrainResult:
+def _refuse(reason: str, given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ArgumentError(f"{name}: {reason}")
+
+
+def to_the_end(plan: Plan) -> TrainResult:
     """The run of a plan; where it diverges, its last finite state and NaN for the other losses."""
     recorded = Losses()
     with Interrupts() as interrupts:
@@ -208,7 +238,7 @@ def _to_the_end(plan: Plan) -> TrainResult:
     return TrainResult.of(plan, outcome, losses)
 
 
-def _steps_together(losses: np.ndarray, others: np.ndarray, tolerance: Tolerance) -> int:
+def steps_together(losses: np.ndarray, others: np.ndarray, tolerance: Tolerance) -> int:
     """How long two runs of the reference are within the tolerance, less a tenth to be sure."""
     beyond = ~(_share(others - losses, tolerance.allowed(losses)) <= 1)
     return max(1, int(0.9 * np.argmax(beyond))) if beyond.any() else len(losses)

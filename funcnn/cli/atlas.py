@@ -51,7 +51,7 @@ def reproduce(
         reports.check_destination(report)
     reproductions = []
     for record in records:
-        reproductions.append(reproduce_one(record, dtype, steps, seed))
+        reproductions.append(reproduce_one(record, dtype=dtype, steps=steps, seed=seed))
         if len(reproductions) == 1:  # Not before bad input would have been refused.
             click.echo(HEADER)
         click.echo(_row(reproductions[-1]))

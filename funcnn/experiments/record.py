@@ -37,8 +37,9 @@ class Tolerance(NamedTuple):
     def allowed(self, reference: Float[np.ndarray, " steps"]) -> Float[np.ndarray, " steps"]:
         """The largest difference from the reference at each step."""
         with np.errstate(invalid="ignore"):  # A loss may be infinite.
-            of_first = np.minimum(self.of_first * reference[:1], self.at_most * reference)
-        return self.relative * reference + of_first
+            size = np.abs(reference)
+            of_first = np.minimum(self.of_first * size[:1], self.at_most * size)
+        return self.relative * size + of_first
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

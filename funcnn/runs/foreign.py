@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
 
-__all__ = ["ADAPTERS", "adapted", "adapting", "door"]
+__all__ = ["ADAPTERS", "adapted", "adapter_of", "adapting", "door"]
 
 Make = TypeVar("Make", bound=Callable[..., Any])
 
@@ -46,10 +46,19 @@ def adapted(arguments: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ArgumentError, ArgumentTypeError: for a model that cannot be trained here.
     """
-    adapter = _adapter_of(arguments["model"])
+    adapter = adapter_of(arguments["model"])
     if adapter is None:
         return arguments
     return door(adapter).adapted(arguments)
+
+
+def adapter_of(model: Any) -> str | None:
+    """The name of the module that adapts a model; None for one that needs none."""
+    for made in model if type(model) is tuple else type(model).__mro__:
+        for package, adapter in ADAPTERS.items():
+            if f"{getattr(made, '__module__', None)}.".startswith(f"{package}."):
+                return adapter
+    return None
 
 
 def door(name: str) -> ModuleType:
@@ -65,12 +74,3 @@ def adapting(make: Make) -> Make:
         return make(**adapted({"model": model, "data": data} | arguments))
 
     return make_adapted  # type: ignore[return-value]
-
-
-def _adapter_of(model: Any) -> str | None:
-    """The name of the module that adapts a model; None for one that needs none."""
-    for made in model if type(model) is tuple else type(model).__mro__:
-        for package, adapter in ADAPTERS.items():
-            if f"{getattr(made, '__module__', None)}.".startswith(f"{package}."):
-                return adapter
-    return None

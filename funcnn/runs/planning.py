@@ -180,7 +180,8 @@ def make_plan(
         drop_last=drop_last,
         batches=batches,
     )
-    tree = _params_shapes(asked, chosen_model, start, dtype)
+    whole = isinstance(chosen_optimizer, StepMaker)
+    tree = _params_shapes(asked, chosen_model, start, dtype, whole)
     if start is not None:
         start = matching_params(start, tree)
     batches = _where_they_lie(course.batches, samples)
@@ -286,7 +287,9 @@ def _load(data: Any, target: Any, categories: Categories, record: Experiment | N
     return load(record.data())
 
 
-def _params_shapes(request: Any, model: Model, params: Params | None, dtype: str) -> Structs:
+def _params_shapes(
+    request: Any, model: Model, params: Params | None, dtype: str, whole: bool
+) -> Structs:
     """The shapes of the params: as the model draws them, or as they are given."""
     if params is None or isinstance(request, str):
         if model.init is None:
@@ -297,8 +300,9 @@ def _params_shapes(request: Any, model: Model, params: Params | None, dtype: str
         raise ArgumentError("params hold no parameters")
 
     def kind(leaf: Any) -> jax.ShapeDtypeStruct:
-        own = getattr(leaf, "dtype", None)
-        held = own == bool or np.issubdtype(own or dtype, np.integer)  # noqa: E721
+        # Only a step that is given whole has params that are no floats: counters in buffers.
+        own = np.result_type(leaf) if whole else np.dtype(dtype)
+        held = own.kind in "biu"
         return jax.ShapeDtypeStruct(np.shape(leaf), own if held else np.dtype(dtype))
 
     return jax.tree.map(kind, params)

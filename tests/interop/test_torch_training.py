@@ -258,3 +258,69 @@ def test_the_example_of_a_step_does_what_it_says():
     results = doctest.DocTestRunner().run(example)
     assert results.attempted > 0
     assert results.failed == 0
+
+
+def test_a_module_is_reproduced_beside_pytorch_s_own_loop_and_left_as_it_is():
+    net = network(norm=True)
+    optimizer = optim.RMSprop(net.parameters(), lr=0.01)
+    scheduler = optim.lr_scheduler.StepLR(optimizer, 5)
+    before = everything_of(net, optimizer)
+    arguments = {"loss": nn.MSELoss(), "optimizer": optimizer, "scheduler": scheduler}
+    reproduction = funcnn.reproduce(net, (X, Y), steps=20, **arguments)
+    assert reproduction.agrees
+    assert reproduction.compared_steps == 20
+    assert is_same(everything_of(net, optimizer), before)
+    assert scheduler.last_epoch == 0
+    with pytest.raises(funcnn.ArgumentError, match="dtype: a module has its own"):
+        funcnn.reproduce(net, (X, Y), dtype="float64", **arguments)
+
+
+REFUSED = {
+    "dtype": (lambda net: {"dtype": "float32"}, r"the module is of float64; pass net\.float\(\)"),
+    "plateau": (
+        lambda net: {"scheduler": optim.lr_scheduler.ReduceLROnPlateau(sgd(net))},
+        "looks at the loss",
+    ),
+    "another-scheduler": (
+        lambda net: {"scheduler": optim.lr_scheduler.StepLR(sgd(net), 3)},
+        "another optimizer's",
+    ),
+    "another-optimizer": (lambda net: {"optimizer": sgd(network())}, "none of the module"),
+    "branching-optimizer": (
+        lambda net: {"optimizer": optim.RAdam(net.parameters())},
+        "decides by a tensor's values",
+    ),
+    "no-gradients": (lambda net: {"gradient": "manual"}, "the step is given whole"),
+    "weights": (lambda net: {"sample_weight": np.ones(11)}, "sample_weight"),
+    "unknown-number": (lambda net: {"beta1": 0.5}, "SGD has no such number"),
+    "form": (lambda net: {"form": "gram"}, "form='gram'"),
+    "broadcast": (lambda net: {"data": (X, Y[:, 0])}, "Using a target size"),
+    "params": (lambda net: {"params": {"0.weight": np.ones((4, 3))}}, r"missing 0\.bias"),
+    "batches": (lambda net: {"batches": [np.arange(11).repeat(2)]}, "no more than these"),
+    "loss": (lambda net: {"loss": 3}, "loss must be"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_trained_is_refused_before_anything_compiles(name, compiles):
+    net = network()
+    change, words = REFUSED[name]
+    arguments = {"data": (X, Y), "loss": nn.MSELoss(), "optimizer": sgd(net), "steps": 2}
+    with compiles() as counted, pytest.raises(funcnn.ArgumentError, match=words):
+        funcnn.train(net, **arguments | change(net))
+    assert not counted
+
+
+def test_gradients_that_are_left_from_the_step_before_are_refused():
+    net = network()
+    optimizer = sgd(net)
+
+    def function(x, y):
+        loss = functional.mse_loss(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    with pytest.raises(funcnn.ArgumentError, match=r"call optimizer\.zero_grad"):
+        funcnn.train(torch_step(net, optimizer, function), (X, Y), steps=2)
+    assert all(one.grad is None for one in net.parameters())

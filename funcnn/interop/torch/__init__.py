@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from funcnn.core import MissingExtraError, Model, Params, TrainState, checks
 
-__all__ = ["adapted", "from_torch", "give_back", "params_of", "torch_step"]
+if TYPE_CHECKING:
+    from funcnn.atlas import Reproduction
+
+__all__ = ["adapted", "from_torch", "give_back", "params_of", "reproduced", "torch_step"]
 
 
 def adapted(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -28,6 +31,14 @@ def give_back(
     from funcnn.interop.torch import returning
 
     returning.give_back(params, state, net, optimizer, scheduler)
+
+
+def reproduced(model: Any, data: Any, **arguments: Any) -> Reproduction:
+    """What ``funcnn.reproduce`` documents, of a module or of a step that is given whole."""
+    _require_torch()
+    from funcnn.interop.torch import reproducing
+
+    return reproducing.reproduced(model, data, **arguments)
 
 
 def torch_step(net: Any, optimizer: Any, function: Any, scheduler: Any = None) -> Any:
