@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 from typing import Any
 
@@ -12,11 +13,15 @@ from jaxtyping import Float, Shaped
 from funcnn import models
 from funcnn.core import ArgumentError, Model, Params, checks
 from funcnn.core.precision import numerics
+from funcnn.data.files import require_place, write_whole
 from funcnn.data.weights import load_weights, save_weights
 from funcnn.runs.prediction import predictions
 from funcnn.runs.preparation import Preparation
 
 __all__ = ["Predictor", "load_model"]
+
+EXPORTS = {".stablehlo": "stablehlo", ".onnx": "onnx"}
+"""The module of ``funcnn.interop`` that writes each kind of file, imported when it is asked for."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -104,6 +109,39 @@ class Predictor:
             about = {"model": self.recipe, "preparation": self.preparation.as_json()}
         saved = self.model.saved
         save_weights(self.params if saved is None else saved(self.params), path, about)
+
+    def export(self, path: str | os.PathLike[str], *, samples: int | None = None) -> None:
+        """Write the model to a file that predicts without funcnn, as :meth:`predict` does.
+
+        What was done to the data is part of it, up to numbers: it takes x as an array in the
+        run's dtype, (samples, features) or as the model takes it, standardizes it where the run
+        did, and gives numbers in the unit of y, or logits in the order of ``classes``. Names of
+        columns, categories and classes are not in it.
+
+        - ``.stablehlo`` is read by JAX alone, from the bytes of the file:
+          ``jax.export.deserialize(bytearray(content)).call(x)``. It gives the bits of ``predict``;
+          where the run standardized, one prediction in many may differ by a rounding. float64
+          needs ``jax.enable_x64``. Needs the extra ``export``, and flatbuffers where it is read.
+        - ``.onnx`` is for ONNX Runtime and its like, for ``mlp`` and ``mlp_linear`` in float32:
+          input ``"x"``, output ``"prediction"``. Needs the extra ``onnx``.
+
+        Args:
+            path: of the ``.stablehlo`` or ``.onnx`` file.
+            samples: how many samples it takes at once; any number without it.
+
+        Raises:
+            ArgumentError, ArgumentTypeError: for another ending, and for a model that cannot be
+                written so: one that draws random numbers and has no ``predict``; in ``.stablehlo``
+                without ``samples``, one that decides by their number.
+            MissingExtraError: where what writes it is not installed.
+        """
+        place = require_place(path)
+        kind = checks.choice("the ending of the exported file", place.suffix, EXPORTS)
+        if samples is not None:
+            samples = checks.integer("samples", samples, at_least=1)
+        exporter = importlib.import_module(f"funcnn.interop.{EXPORTS[kind]}")
+        content = exporter.content(self, samples)
+        write_whole(place, lambda stream: stream.write(content))
 
     def _raw(self, x: Any) -> Shaped[np.ndarray, "samples ..."]:
         inputs = self.preparation.inputs(x)
