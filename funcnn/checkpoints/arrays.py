@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import jax
 import numpy as np
 
 from funcnn.core import MissingExtraError
@@ -36,7 +37,7 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
     def write() -> None:
         # Params hardly get smaller: compressed, 100 MB took four times the work.
         handler = orbax.PyTreeCheckpointHandler(use_compression=False)
-        with orbax.Checkpointer(handler) as checkpointer:
+        with orbax.Checkpointer(handler, multiprocessing_options=_alone()) as checkpointer:
             checkpointer.save(folder, args=orbax.args.PyTreeSave(dict(arrays)))
 
     _in_own_thread(write)
@@ -49,10 +50,17 @@ def read_arrays(folder: Path, names: list[str]) -> dict[str, np.ndarray]:
     args = orbax.args.PyTreeRestore(restore_args=dict.fromkeys(names, as_numpy))
 
     def read() -> dict[str, np.ndarray]:
-        with orbax.Checkpointer(orbax.PyTreeCheckpointHandler()) as checkpointer:
+        handler = orbax.PyTreeCheckpointHandler()
+        with orbax.Checkpointer(handler, multiprocessing_options=_alone()) as checkpointer:
             return checkpointer.restore(folder, args=args)
 
     return _in_own_thread(read)
+
+
+def _alone() -> Any:
+    """Of several processes this one reads or writes, and waits for no other."""
+    own = jax.process_index()
+    return require_orbax().options.MultiprocessingOptions(own, {own})
 
 
 def _in_own_thread(work: Callable[[], T]) -> T:

@@ -177,6 +177,21 @@ class CheckpointFolder:
                 except files.DamagedError as error:
                     self._put_aside(step, error)
 
+    def read(self, step: int, like: Any) -> Checkpoint:
+        """A checkpoint that another process, which has the folder open, has found sound.
+
+        Args:
+            step: its step.
+            like: as for :meth:`newest`.
+
+        Raises:
+            CheckpointError: where it cannot be read.
+        """
+        require_orbax()
+        with self._errors(step):
+            index = steps.read_index(self._place(step))
+            return Checkpoint(step, *steps.read(self._place(step), index, like))
+
     def _place(self, step: int) -> Path:
         return self.folder / str(step)
 

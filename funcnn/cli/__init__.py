@@ -16,7 +16,7 @@ from typing import NoReturn
 import click
 
 import funcnn
-from funcnn.cli import atlas, benchmarking, predicting, streams, sweeping, training
+from funcnn.cli import atlas, benchmarking, predicting, processes, streams, sweeping, training
 
 __all__ = ["main"]
 
@@ -26,6 +26,7 @@ def main() -> NoReturn:
     streams.open_missing()
     code = _exit_code(sys.argv[1:])
     streams.settle()
+    processes.leave_the_others(code)
     sys.exit(code)
 
 

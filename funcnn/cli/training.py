@@ -13,7 +13,7 @@ import click
 
 import funcnn
 from funcnn import signals
-from funcnn.cli import streams
+from funcnn.cli import processes, streams
 from funcnn.cli.endings import print_end, summary
 from funcnn.cli.options import number, of_a_run, read_hyperparameters, read_run
 from funcnn.cli.outputs import check_place, write_table
@@ -46,6 +46,9 @@ def models() -> None:
                    "class_weight=1,5.")  # fmt: skip
 @click.option("--seed", type=int, default=0, help="What the random numbers follow from.")
 @click.option("--devices", type=int, metavar="N", help="How many of JAX's devices to train on.")
+@click.option("--coordinator", metavar="HOST:PORT",
+              help="Train with the other processes that mpirun or srun starts, on the devices of "
+                   "all; the first one listens there.")  # fmt: skip
 @click.option("--sharding",
               help="What they divide: the batch (without it), or the hidden units.")  # fmt: skip
 @of_what_is_watched
@@ -64,6 +67,7 @@ def train(
     save: str | None,
     json_lines: str | None,
     tensorboard: str | None,
+    coordinator: str | None,
     **options: Any,
 ) -> None:
     """Train MODEL ("funcnn models" lists them), on the tutorials' data or on yours.
@@ -83,7 +87,12 @@ def train(
     callbacks = recording(json_lines, tensorboard)
     checkpoints, stop = arguments["checkpoints"], None
     is_kept = (save, table, checkpoints) != (None, None, None)
-    with signals.keeping():
+    with signals.keeping(), processes.joined(coordinator) as others:
+        if others is not None:
+            arguments["devices"] = arguments["devices"] or others.devices
+            if not others.is_first:
+                funcnn.train(**arguments)
+                return
         with (
             streams.lasting_stdout() if is_kept else contextlib.nullcontext() as stdout,
             _warnings_said(),

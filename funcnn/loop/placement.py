@@ -34,6 +34,11 @@ class Placement(NamedTuple):
     devices: tuple[Any, ...]
     axis: str
 
+    @property
+    def processes(self) -> set[int]:
+        """The processes whose devices they are."""
+        return {device.process_index for device in self.devices}
+
     def samples(self, samples: Samples, chosen: bool) -> Samples:
         """Samples on the devices.
 

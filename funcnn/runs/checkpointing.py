@@ -16,6 +16,7 @@ from funcnn.core.precision import numerics
 from funcnn.runs.manifest import manifest_of
 from funcnn.runs.observers.checkpoints import Every, Remembering
 from funcnn.runs.plan import Plan
+from funcnn.runs.processes import first_says, is_first, is_shared
 from funcnn.runs.shapes import structs
 
 __all__ = ["Keeping", "keeping_of", "resumed"]
@@ -25,6 +26,10 @@ EVERY = "60s"
 
 KEEP = 3
 """How many checkpoints stay where nobody says."""
+
+
+NONE = -1
+"""In place of the step of a checkpoint, where there is none."""
 
 
 class Keeping(NamedTuple):
@@ -88,7 +93,7 @@ def keeping_of(
 def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]) -> Plan:
     """The plan, going on from the newest checkpoint where it is to; observers recall theirs.
 
-    To be called while the folder is open.
+    To be called while the folder is open, by the first process of the run.
 
     Raises:
         ArgumentError: where there is none and one is needed, where there is one and none was
@@ -96,7 +101,7 @@ def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]
     """
     folder = keeping.folder
     if not keeping.resume:
-        if folder.steps():
+        if is_first(plan) and folder.steps():
             raise ArgumentError(
                 f"checkpoints={str(folder.folder)!r} holds those of an earlier run, to step "
                 f"{folder.steps()[-1]}: resume=True goes on with it; or give another folder"
@@ -127,13 +132,20 @@ def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]
 
 
 def _newest(plan: Plan, folder: CheckpointFolder) -> Checkpoint | None:
+    """The newest sound checkpoint; of several processes the first says which it is."""
+    if not is_first(plan):
+        step = first_says(NONE)
+        return None if step == NONE else folder.read(step, _like(plan))
     try:
-        return folder.newest(_like(plan))
+        newest = folder.newest(_like(plan))
     except ArgumentError as error:
         _, *lines = str(error).splitlines()
         if lines and all(line.startswith("  data.") for line in lines):
             raise ArgumentError(f"{error}\n  other_data=True goes on with them") from None
         raise
+    if is_shared(plan):
+        first_says(NONE if newest is None else newest.step)
+    return newest
 
 
 def _like(plan: Plan) -> TrainState:

@@ -25,15 +25,15 @@ def placement_of(devices: Any, sharding: Any) -> Placement | None:
         return None
     axis = checks.choice("sharding", "batch" if sharding is None else sharding, AXES)
     if isinstance(devices, (list, tuple)):
-        return Placement(_chosen(devices), axis)
-    known = jax.devices()
+        return _reached(Placement(_chosen(devices), axis))
+    known = jax.devices()  # Of all processes.
     count = checks.integer("devices", devices, at_least=1)
     if count > len(known):
         raise ArgumentError(
             f"devices={count}, and JAX sees {len(known)}: {', '.join(map(str, known))}. A CPU is "
             f"as many as jax.config.update('jax_num_cpu_devices', {count}) says before JAX is used"
         )
-    return Placement(tuple(known[:count]), axis)
+    return _reached(Placement(tuple(known[:count]), axis))
 
 
 def require_even(placement: Placement, batch: int, params: Structs) -> None:
@@ -67,6 +67,18 @@ def require_even(placement: Placement, batch: int, params: Structs) -> None:
                 f"{count} devices cannot divide the {params[name].shape[axis]} hidden units of "
                 f"{name} evenly: give a width that is a multiple of {count}, or other devices"
             )
+
+
+def _reached(placement: Placement) -> Placement:
+    """The placement, where its devices are of this process alone, or of all processes."""
+    own, count = jax.process_index(), jax.process_count()
+    if placement.processes != {own} and len(placement.processes) < count:
+        left_out = sorted(set(range(count)) - placement.processes)
+        raise ArgumentError(
+            f"devices: none of them is of process {left_out[0]}; give all that there are "
+            f"(jax.device_count() is {jax.device_count()}), or those of one process"
+        )
+    return placement
 
 
 def _chosen(devices: Sequence[Any]) -> tuple[Any, ...]:

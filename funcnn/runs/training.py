@@ -24,13 +24,16 @@ from funcnn.experiments import Experiment
 from funcnn.optimizers import Schedule
 from funcnn.runs.checkpointing import keeping_of, resumed
 from funcnn.runs.divergence import NEVER
+from funcnn.runs.manifest import manifest_of
 from funcnn.runs.monitoring import Monitoring, monitoring_of
 from funcnn.runs.nonfinite import nonfinite_parameter
-from funcnn.runs.observers import Bar, Callback, Interrupts, Log, Losses
+from funcnn.runs.observers import Bar, Callback, Interrupts, Log, Losses, Observer
 from funcnn.runs.observers.checkpoints import Checkpoints
 from funcnn.runs.observers.log import logged_steps
+from funcnn.runs.observers.together import Together
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import accepted_by, make_plan
+from funcnn.runs.processes import ending_with_the_others, is_first, is_shared, require_same
 from funcnn.runs.result import TrainResult
 from funcnn.runs.run import Outcome, run
 
@@ -311,20 +314,31 @@ def train(
     )
     remembering = {"losses": recorded} | monitoring.remembering
     logged = logged_steps(log_every, plan.steps)
+    shared, first = is_shared(plan), is_first(plan)
+    if not first:
+        logged, progress = range(0), False
     with contextlib.ExitStack() as stack:
+        if shared:
+            stack.enter_context(ending_with_the_others())
+            asked = {"resume": None if keeping is None else keeping.resume}
+            require_same(manifest_of(plan, monitoring.words) | asked)
         saving = []
         if keeping is not None:
-            folder = stack.enter_context(keeping.folder)
+            if first:
+                stack.enter_context(keeping.folder)
             plan = resumed(plan, keeping, remembering)
-            saving = [Checkpoints(folder, keeping.every, remembering, plan.first)]
+            if first:
+                saving = [Checkpoints(keeping.folder, keeping.every, remembering, plan.first)]
         interrupts = stack.enter_context(Interrupts())
         scored = monitoring.evaluations
         bar = stack.enter_context(Bar(plan.steps, progress, plan.done, plan.per_epoch, scored))
         log = Log(logged, bar.write, scored)
-        watching = [recorded, *monitoring.observers, log, bar, interrupts]
+        watching: list[Observer] = [recorded, *monitoring.observers, log, bar, interrupts, *saving]
+        together = Together(watching, interrupts) if shared else None
+        observers = watching if together is None else [together]
         # A run that was stopped early before is over.
         over = plan._replace(steps=plan.done) if monitoring.is_over else plan
-        outcome = run(over, observers=[*watching, *saving])
+        outcome = run(over, observers=observers, pace=together)
         if saving and outcome.diverged == NEVER:
             saving[0].save(outcome.steps, outcome.state)
     return _result(plan, outcome, recorded, monitoring, interrupts)

@@ -34,6 +34,11 @@ class Interrupts(Observer):
         """The signal that came; None where none did."""
         return signals.came() if self._came is None else self._came
 
+    def hear(self, number: int) -> None:
+        """Learn of a signal that came to another process of the run."""
+        if self.came is None:
+            self._came = signal.Signals(number)
+
     def see(self, segment: Segment) -> bool:
         """Stop, where a signal has come."""
         del segment
