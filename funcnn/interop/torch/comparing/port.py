@@ -38,6 +38,7 @@ class Port:
         places: where each of their numbers stands among PyTorch's.
         trained: which of the leaves are no buffers, so that an optimizer may move them.
         prediction: the shape of what it predicts.
+        data: what it is called with, and what its loss is given.
         forward: its prediction and buffers, written out.
         whole: its loss, written out.
     """
@@ -53,7 +54,7 @@ class Port:
         parameters: np.ndarray,
         gradient: np.ndarray,
     ) -> None:
-        self._apply, self._loss, self._data = apply, loss, (x, target)
+        self._apply, self._loss = apply, loss
         paths, self._tree = jax.tree_util.tree_flatten_with_path(params)
         self._all = [_array(_name(path), leaf) for path, leaf in paths]
         self._floats = [
@@ -69,7 +70,8 @@ class Port:
         if not self.leaves:
             raise ArgumentError("the port's params hold no floats")
         with plain_errors("the port"):
-            self.prediction = self._checked()
+            self.prediction = self._checked(x, target)
+            self.data = jax.tree.map(jnp.asarray, (x, target))
             self.forward = opened(self.call, self.values)
             self.whole = opened(self.loss_of, self.values)
         uses = first_uses(self.forward)
@@ -84,11 +86,6 @@ class Port:
             bool(parameters[places[places != NOWHERE]].any()) or bool(np.all(places == NOWHERE))
             for places in self.places
         ]
-
-    @functools.cached_property
-    def data(self) -> tuple[Any, Any]:
-        """What it is called with, and what its loss is given."""
-        return jax.tree.map(jnp.asarray, self._data)
 
     @functools.cached_property
     def gradient(self) -> list[np.ndarray]:
@@ -152,16 +149,16 @@ class Port:
             for places, other in zip(self.places, others or self.values, strict=True)
         ]
 
-    def _checked(self) -> jax.ShapeDtypeStruct:
+    def _checked(self, x: Any, target: Any) -> jax.ShapeDtypeStruct:
         """The shape of the prediction, where prediction and loss are of kinds that they may be."""
         values = [leaf.value for leaf in self.leaves]
-        prediction = jax.eval_shape(self._call, values, self._data[0])[0]
+        prediction = jax.eval_shape(self._call, values, x)[0]
         if not isinstance(prediction, jax.ShapeDtypeStruct):
             raise ArgumentTypeError(
                 f"the port's apply must return an array, the prediction, or (prediction, buffers); "
                 f"it returns {type(prediction).__name__}"
             )
-        loss = jax.eval_shape(self._loss, prediction, self._data[1])
+        loss = jax.eval_shape(self._loss, prediction, target)
         if not isinstance(loss, jax.ShapeDtypeStruct) or loss.shape != ():
             raise ArgumentError(
                 f"port_loss must return one number, not {getattr(loss, 'shape', loss)!r}"
