@@ -42,6 +42,7 @@ WINGS = (
 TORCH = (
     "atlas/reference/",
     "bench/kernels.py",
+    "bench/modules/",
     "bench/peers/",
     "bench/ports/",
     "bench/torch_",

@@ -276,7 +276,7 @@ def test_a_module_is_reproduced_beside_pytorch_s_own_loop_and_left_as_it_is():
 
 
 REFUSED = {
-    "dtype": (lambda net: {"dtype": "float32"}, r"the module is of float64; pass net\.float\(\)"),
+    "dtype": (lambda _: {"dtype": "float32"}, r"the module is of float64; pass net\.float\(\)"),
     "plateau": (
         lambda net: {"scheduler": optim.lr_scheduler.ReduceLROnPlateau(sgd(net))},
         "looks at the loss",
@@ -285,19 +285,19 @@ REFUSED = {
         lambda net: {"scheduler": optim.lr_scheduler.StepLR(sgd(net), 3)},
         "another optimizer's",
     ),
-    "another-optimizer": (lambda net: {"optimizer": sgd(network())}, "none of the module"),
+    "another-optimizer": (lambda _: {"optimizer": sgd(network())}, "none of the module"),
     "branching-optimizer": (
         lambda net: {"optimizer": optim.RAdam(net.parameters())},
         "decides by a tensor's values",
     ),
-    "no-gradients": (lambda net: {"gradient": "manual"}, "the step is given whole"),
-    "weights": (lambda net: {"sample_weight": np.ones(11)}, "sample_weight"),
-    "unknown-number": (lambda net: {"beta1": 0.5}, "SGD has no such number"),
-    "form": (lambda net: {"form": "gram"}, "form='gram'"),
-    "broadcast": (lambda net: {"data": (X, Y[:, 0])}, "Using a target size"),
-    "params": (lambda net: {"params": {"0.weight": np.ones((4, 3))}}, r"missing 0\.bias"),
-    "batches": (lambda net: {"batches": [np.arange(11).repeat(2)]}, "no more than these"),
-    "loss": (lambda net: {"loss": 3}, "loss must be"),
+    "no-gradients": (lambda _: {"gradient": "manual"}, "the step is given whole"),
+    "weights": (lambda _: {"sample_weight": np.ones(11)}, "sample_weight"),
+    "unknown-number": (lambda _: {"beta1": 0.5}, "SGD has no such number"),
+    "form": (lambda _: {"form": "gram"}, "form='gram'"),
+    "broadcast": (lambda _: {"data": (X, Y[:, 0])}, "Using a target size"),
+    "params": (lambda _: {"params": {"0.weight": np.ones((4, 3))}}, r"missing 0\.bias"),
+    "batches": (lambda _: {"batches": [np.arange(11).repeat(2)]}, "no more than these"),
+    "loss": (lambda _: {"loss": 3}, "loss must be"),
 }
 
 
