@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch.optim import Optimizer, lr_scheduler
 
-from funcnn import ArgumentError, reproduce
+from funcnn.atlas import reproduce
 from funcnn.bench.modules.cases import CASES
+from funcnn.core import ArgumentError
 
 __all__ = ["OPTIMIZERS", "SCHEDULERS", "STEPS", "Row", "print_table", "rows"]
 
