@@ -10,12 +10,18 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental.multihost_utils import process_allgather
 
 from funcnn.core import ArgumentError
 from funcnn.runs.plan import Plan
 
-__all__ = ["ending_with_the_others", "first_says", "is_first", "is_shared", "require_same"]
+__all__ = [
+    "ending_with_the_others",
+    "first_says",
+    "is_first",
+    "is_shared",
+    "of_all",
+    "require_same",
+]
 
 BROKEN = ("Gloo", "NCCL", "UNAVAILABLE")
 """What stands in the errors of XLA where the processes no longer reach one another."""
@@ -32,9 +38,16 @@ def is_first(plan: Plan) -> bool:
     return not is_shared(plan) or jax.process_index() == 0
 
 
+def of_all(words: np.ndarray) -> np.ndarray:
+    """What every process gives, (processes, words); all of them have to call it."""
+    from jax.experimental.multihost_utils import process_allgather  # Most runs need none.
+
+    return np.asarray(process_allgather(words)).reshape(-1, len(words))
+
+
 def first_says(number: int) -> int:
     """The number that the first process gives, in all of them."""
-    return int(_of_all(np.array([number], np.int64).view(np.uint32))[0].view(np.int64)[0])
+    return int(of_all(np.array([number], np.int64).view(np.uint32))[0].view(np.int64)[0])
 
 
 def require_same(run: Mapping[str, Any]) -> None:
@@ -47,7 +60,7 @@ def require_same(run: Mapping[str, Any]) -> None:
         ArgumentError: in every process, with the names of what differs.
     """
     digests = [hashlib.sha256(json.dumps(one).encode()).digest() for one in run.values()]
-    told = _of_all(np.frombuffer(b"".join(digests), np.uint32))
+    told = of_all(np.frombuffer(b"".join(digests), np.uint32))
     differs = (told != told[0]).any(axis=0).reshape(len(run), -1).any(axis=1)
     names = [name for name, one in zip(run, differs, strict=True) if one]
     if names:
@@ -70,8 +83,3 @@ def ending_with_the_others() -> Iterator[None]:
             f"another process of this run has ended, or cannot be reached; with checkpoints, "
             f"resume goes on from the last one ({str(error).splitlines()[0]:.200})"
         ) from error
-
-
-def _of_all(words: np.ndarray) -> np.ndarray:
-    """What every process gives, (processes, words)."""
-    return np.asarray(process_allgather(words)).reshape(-1, len(words))

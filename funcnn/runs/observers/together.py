@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jax.experimental.multihost_utils import process_allgather
 
 from funcnn.runs.observers.interrupts import Interrupts
 from funcnn.runs.observers.observer import Observer, Segment
 from funcnn.runs.pace import ClockPace
+from funcnn.runs.processes import of_all
 
 __all__ = ["Together"]
 
@@ -47,8 +47,7 @@ class Together(Observer):
         for observer in self._observers:
             stop = observer.see(segment) or stop
         mine = stop, self._interrupts.came or 0, self._most(segment.end)
-        all_of_them = np.asarray(process_allgather(np.array(mine, np.int32)))
-        stops, signals, lengths = all_of_them.reshape(-1, 3).T
+        stops, signals, lengths = of_all(np.array(mine, np.int32)).T
         if signals.any():
             self._interrupts.hear(signals.max())
         self._length = int(lengths.min())
