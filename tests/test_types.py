@@ -17,9 +17,12 @@ import funcnn
 
 HERE = Path(__file__).parent
 FILES = sorted((HERE.parent / "funcnn").rglob("*.py"))
-OPTIONAL = {"markupsafe", "matplotlib", "pandas"}
+OPTIONAL = {"markupsafe", "matplotlib", "pandas", "torch"}
 # They import what few programs need when it is asked for.
-LAZY = {HERE.parent / "funcnn" / "__init__.py", HERE.parent / "funcnn" / "cli" / "benchmarking.py"}
+LAZY = {
+    HERE.parent / "funcnn" / name
+    for name in ("__init__.py", "cli/benchmarking.py", "interop/__init__.py")
+}
 
 
 def public(thing, name):

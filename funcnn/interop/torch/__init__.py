@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from funcnn.atlas import Reproduction
 from funcnn.core import MissingExtraError, Model, Params, TrainState, checks
-
-if TYPE_CHECKING:
-    from funcnn.atlas import Reproduction
 
 __all__ = ["adapted", "from_torch", "give_back", "params_of", "reproduced", "torch_step"]
 

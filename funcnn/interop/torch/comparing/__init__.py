@@ -11,7 +11,10 @@ from funcnn.core import ArgumentError, ArgumentTypeError, MissingExtraError, che
 from funcnn.interop.torch.comparing.comparison import Comparison
 
 if TYPE_CHECKING:
-    import torch
+    from torch.nn import Module
+    from torch.optim import Optimizer
+else:
+    Module = Optimizer = Any  # PyTorch may be missing, and takes long to import.
 
 __all__ = ["Comparison", "compare"]
 
@@ -20,13 +23,13 @@ UNLIKE = ("LBFGS", "SparseAdam")
 
 
 def compare(
-    net: torch.nn.Module,
+    net: Module,
     port: tuple[Any, Callable[..., Any]],
     data: tuple[Any, Any],
     *,
     loss: Callable[..., Any] | None = None,
     port_loss: Callable[..., Any] | None = None,
-    optimizer: torch.optim.Optimizer | None = None,
+    optimizer: Optimizer | None = None,
     port_optimizer: optax.GradientTransformation | None = None,
     steps: int = 200,
 ) -> Comparison:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from funcnn.core import ArgumentError
-
-if TYPE_CHECKING:
-    from funcnn.interop.torch.comparing.jaxprs import Line
+from funcnn.interop.torch.comparing.jaxprs import Line
 
 __all__ = ["NOT_COMPARED", "STAGES", "Comparison", "Parting", "Stage", "Trajectory", "relative"]
 
@@ -182,7 +180,14 @@ class Comparison:
         """
         from funcnn.interop.torch.comparing.report import write
 
-        return write(self, directory)
+        return write(
+            directory,
+            str(self),
+            self.stage,
+            self.stages,
+            None if self.parting is None else self.parting.line,
+            None if self.trajectory is None else self.plot,
+        )
 
     def __str__(self) -> str:
         return self._agreement() if self.parting is None else self._parting(self.parting)
