@@ -27,7 +27,10 @@ def as_json(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(
-    saved: Mapping[str, Any], given: Mapping[str, Any], informative: Collection[str] = ()
+    saved: Mapping[str, Any],
+    given: Mapping[str, Any],
+    informative: Collection[str] = (),
+    place: str = "the checkpoint",
 ) -> list[str]:
     """The entries that differ, each with both values; nested ones by their path.
 
@@ -38,7 +41,7 @@ def differences(
     """
     old, new = _entries(saved, informative), _entries(given, informative)
     return [
-        f"{name}: {old.get(name, 'nothing')} in the checkpoint, {new.get(name, 'nothing')} here"
+        f"{name}: {old.get(name, 'nothing')} in {place}, {new.get(name, 'nothing')} here"
         for name in dict.fromkeys([*old, *new])
         if old.get(name) != new.get(name)
     ]

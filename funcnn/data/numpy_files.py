@@ -1,4 +1,4 @@
-"""NumPy's files: ``.npz`` archives, read, and ``.npy`` files, mapped into memory."""
+"""NumPy's files: ``.npz`` archives, and ``.npy`` files, mapped into memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import os
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -15,7 +16,7 @@ from funcnn.core import ArgumentError
 from funcnn.core.memory import require_memory
 from funcnn.data.files import opened
 
-__all__ = ["map_npy", "read_npz"]
+__all__ = ["map_npy", "read_npz", "write_npz"]
 
 # What NumPy writes, and nothing else: nothing of a file is evaluated.
 HEADER = re.compile(
@@ -89,6 +90,15 @@ def read_npz(path: str | os.PathLike[str], *names: str) -> dict[str, np.ndarray]
         wanted = names or tuple(members)
         require_memory(f"{path} unpacks to", sum(members[name].file_size for name in wanted))
         return {name: _unpacked(archive, members[name], headers[name]) for name in wanted}
+
+
+def write_npz(stream: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an ``.npz`` archive of arrays of numbers, whatever their names."""
+    # np.savez takes its own arguments' names from those of the arrays.
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,7 +21,7 @@ import numpy as np
 from funcnn.core import ArgumentError, ArgumentTypeError, MissingExtraError, Params, checks
 from funcnn.data.arrays import to_numpy
 from funcnn.data.files import opened, require_file, require_place, write_whole
-from funcnn.data.numpy_files import read_npz
+from funcnn.data.numpy_files import read_npz, write_npz
 
 __all__ = ["check_destination", "load_params", "load_weights", "save_params", "save_weights"]
 
@@ -73,7 +72,7 @@ def save_weights(
     if path.suffix == ".npz":
         if text is not None:
             arrays[ABOUT] = np.frombuffer(text.encode(), np.uint8)
-        write_whole(path, lambda stream: _write_npz(stream, arrays))
+        write_whole(path, lambda stream: write_npz(stream, arrays))
     else:
         metadata = {} if text is None else {ABOUT: text}
         metadata[DIGEST] = _digest(arrays, text)
@@ -113,14 +112,6 @@ def check_destination(path: str | os.PathLike[str]) -> Path:
 
 def _check_suffix(path: Path) -> None:
     checks.choice("the ending of the file of weights", path.suffix, SUFFIXES)
-
-
-def _write_npz(stream: IO[bytes], arrays: dict[str, np.ndarray]) -> None:
-    # np.savez takes its own arguments' names from those of the arrays.
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _safetensors() -> ModuleType:

@@ -11,13 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from funcnn.checkpoints import INFORMATIVE, Checkpoint, CheckpointFolder
-from funcnn.core import ArgumentError, ArgumentTypeError, TrainState, checks
+from funcnn.core import ArgumentError, ArgumentTypeError, checks
 from funcnn.core.precision import numerics
 from funcnn.runs.manifest import manifest_of
 from funcnn.runs.observers.checkpoints import Every, Remembering
 from funcnn.runs.plan import Plan
 from funcnn.runs.processes import first_says, is_first, is_shared
-from funcnn.runs.shapes import structs
 
 __all__ = ["Keeping", "keeping_of", "resumed"]
 
@@ -135,9 +134,9 @@ def _newest(plan: Plan, folder: CheckpointFolder) -> Checkpoint | None:
     """The newest sound checkpoint; of several processes the first says which it is."""
     if not is_first(plan):
         step = first_says(NONE)
-        return None if step == NONE else folder.read(step, _like(plan))
+        return None if step == NONE else folder.read(step, plan.state_shapes)
     try:
-        newest = folder.newest(_like(plan))
+        newest = folder.newest(plan.state_shapes)
     except ArgumentError as error:
         _, *lines = str(error).splitlines()
         if lines and all(line.startswith("  data.") for line in lines):
@@ -146,16 +145,6 @@ def _newest(plan: Plan, folder: CheckpointFolder) -> Checkpoint | None:
     if is_shared(plan):
         first_says(NONE if newest is None else newest.step)
     return newest
-
-
-def _like(plan: Plan) -> TrainState:
-    """The shapes of a state of the run, with what the loop keeps."""
-    problem, form = plan.problem, plan.form
-    return jax.eval_shape(
-        lambda state, data: form.begin(problem, state, data),
-        plan.shapes.state,
-        structs(plan.resident),
-    )
 
 
 def _resume(asked: Any) -> bool | str:

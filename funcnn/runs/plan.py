@@ -16,7 +16,7 @@ from funcnn.loop.problem import Problem
 from funcnn.loop.whole import StepMaker
 from funcnn.runs.choices import numbers_of
 from funcnn.runs.preparation import Preparation
-from funcnn.runs.shapes import RunShapes
+from funcnn.runs.shapes import RunShapes, structs
 
 __all__ = ["Plan"]
 
@@ -81,6 +81,15 @@ class Plan(NamedTuple):
     def first(self) -> int:
         """The number of the run's first step: 0, but for a run that goes on from a state."""
         return 0 if self.state is None else int(self.state.step) - self.done
+
+    @property
+    def state_shapes(self) -> TrainState:
+        """The shapes of a state of the run, with what the loop keeps."""
+        return jax.eval_shape(
+            lambda state, data: self.form.begin(self.problem, state, data),
+            self.shapes.state,
+            structs(self.resident),
+        )
 
     @property
     def numbers(self) -> dict[str, Any]:

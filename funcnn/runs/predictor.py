@@ -18,7 +18,7 @@ from funcnn.data.weights import load_weights, save_weights
 from funcnn.runs.prediction import predictions
 from funcnn.runs.preparation import Preparation
 
-__all__ = ["Predictor", "load_model"]
+__all__ = ["Predictor", "load_model", "predictor_of"]
 
 EXPORTS = {".stablehlo": "stablehlo", ".onnx": "onnx"}
 """The module of ``funcnn.interop`` that writes each kind of file, imported when it is asked for."""
@@ -168,9 +168,17 @@ def load_model(path: str | os.PathLike[str]) -> Predictor:
             f"{os.fspath(path)} holds params and does not say of which model: "
             f"funcnn.load_params reads them"
         )
-    recipe = about["model"]
+    return predictor_of(params, about["model"], Preparation.of_json(about["preparation"]))
+
+
+def predictor_of(params: Params, recipe: dict[str, Any], preparation: Preparation) -> Predictor:
+    """What predicts with params of one of funcnn's models.
+
+    Raises:
+        ArgumentError: for a model that is not known.
+    """
     name, options = recipe["model"], {key: recipe[key] for key in recipe.keys() - {"model"}}
     checks.choice("the model's name in the file", name, models.MODELS)
     sizes = models.MODELS[name].sizes(params)
     model = models.make(name, **sizes, **options)
-    return Predictor(model, params, Preparation.of_json(about["preparation"]), recipe)
+    return Predictor(model, params, preparation, recipe)

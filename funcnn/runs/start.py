@@ -86,7 +86,8 @@ def words_of(
     members: Sequence[Mapping[str, Any]],
 ) -> UInt32[np.ndarray, "members 2"]:
     """The words of each member's key."""
-    return np.stack([words(member.get("seed", plan.seed)) for member in members])
+    each = [words(member.get("seed", plan.seed)) for member in members]
+    return np.array(each, np.uint32).reshape(-1, 2)
 
 
 @jax.jit
