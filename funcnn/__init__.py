@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         DivergenceError,
         MissingExtraError,
         Model,
+        SweepError,
         TrainingInterrupted,
         TrainState,
     )
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
     from funcnn.runs import (
         Predictor,
         RisingLossWarning,
+        SavedSweep,
         SweepResult,
         TrainResult,
         load_model,
+        load_sweep,
         sweep,
         train,
     )
@@ -54,6 +57,8 @@ __all__ = [
     "Predictor",
     "Reproduction",
     "RisingLossWarning",
+    "SavedSweep",
+    "SweepError",
     "SweepResult",
     "TrainResult",
     "TrainState",
@@ -67,6 +72,7 @@ __all__ = [
     "interop",
     "load_model",
     "load_params",
+    "load_sweep",
     "losses",
     "make_update",
     "metrics",

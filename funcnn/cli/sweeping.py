@@ -34,6 +34,17 @@ MOST = 2**20
 @click.option("--keep-every", type=int, help="Steps between losses that are kept; 1 without it.")
 @click.option("--group", type=int, help="Members side by side; what fits the cache without it.")
 @click.option("--workers", type=int, help="Groups at a time; one a core without it.")
+@click.option(
+    "--folder",
+    metavar="DIR",
+    help="Keep finished groups there, and go on with those that are missing.",
+)
+@click.option(
+    "--keep",
+    metavar="all|N|losses",
+    default="all",
+    help="Whose params are kept: all, the N best, or nobody's.",
+)
 @click.option("--plot", metavar="FILE", help="Draw the losses: .png, .svg or .pdf.")
 @click.option("--csv", "table", metavar="FILE", help="Write a .csv with a row for each member.")
 @click.pass_context
@@ -46,6 +57,8 @@ def sweep(
     keep_every: int | None,
     group: int | None,
     workers: int | None,
+    folder: str | None,
+    keep: str,
     plot: str | None,
     table: str | None,
     **options: Any,
@@ -73,11 +86,19 @@ def sweep(
     with signals.keeping():
         try:
             result = funcnn.sweep(
-                mode=mode, keep_every=keep_every, group=group, workers=workers, **arguments
+                mode=mode,
+                keep_every=keep_every,
+                group=group,
+                workers=workers,
+                folder=folder,
+                keep=int(keep) if keep.isdecimal() else keep,
+                **arguments,
             )
         except funcnn.TrainingInterrupted as error:
             result, stop = error.result, error
         _print(result)
+        if folder is not None:
+            click.echo(f"Folder: {folder}")
         if plot is not None:
             _draw(result, plot)
             click.echo(f"Plot: {plot}")
@@ -131,8 +152,8 @@ def _print(result: funcnn.SweepResult) -> None:
     members, finite = len(rows), len(result.ranking)
     if finite < members:
         click.echo(f"{members - finite} of {members} members diverged")
-    if finite and (formula := result.best().formula) is not None:
-        click.echo(f"Result: {formula}")
+    if finite and result.ranking[0] in result.kept and result.best().formula is not None:
+        click.echo(f"Result: {result.best().formula}")
     steps = result.logged_steps[-1] + 1
     click.echo(
         f"Time: {result.compile_seconds:.2f} s to compile, {result.run_seconds:.2f} s for "

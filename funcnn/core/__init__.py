@@ -6,6 +6,7 @@ from funcnn.core.errors import (
     CheckpointError,
     DivergenceError,
     MissingExtraError,
+    SweepError,
     TrainingInterrupted,
 )
 from funcnn.core.words import (
@@ -34,6 +35,7 @@ __all__ = [
     "Params",
     "Samples",
     "Structs",
+    "SweepError",
     "TrainState",
     "TrainingInterrupted",
 ]

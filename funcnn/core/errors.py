@@ -17,6 +17,7 @@ __all__ = [
     "CheckpointError",
     "DivergenceError",
     "MissingExtraError",
+    "SweepError",
     "TrainingInterrupted",
 ]
 
@@ -101,6 +102,28 @@ class DivergenceError(ArithmeticError):
         return (
             f"the run diverged: after {self.step} steps it is not finite any more{first}; a "
             f"smaller learning_rate may help{kept}"
+        )
+
+
+class SweepError(RuntimeError):
+    """Groups of a sweep could not be trained; all others were.
+
+    The error of the last of them is its ``__cause__``.
+
+    Attributes:
+        settings: the settings of the members that are missing.
+        result: the members that are not; None where no group was trained.
+    """
+
+    def __init__(self, settings: list[dict[str, Any]], result: Any, reason: str) -> None:
+        super().__init__(settings, result, reason)
+        self.settings, self.result, self.reason = settings, result, reason
+
+    def __str__(self) -> str:
+        ends = dict.fromkeys(str(one) for one in (self.settings[0], self.settings[-1]))
+        return (
+            f"{len(self.settings)} members could not be trained, {' to '.join(ends)}: "
+            f"{self.reason}; what was finished is attached: {self.result!r}"
         )
 
 

@@ -86,6 +86,7 @@ ARGUMENTS = Table(
         "log_every or progress": "verbose verbosity disp",
         "log_every": "print_every report_every log_freq log_interval log_steps print_interval",
         "keep_every": "log_every",
+        "executor": "client pool",
         "workers": "n_jobs jobs num_workers n_workers max_workers num_threads n_threads threads",
         "progress": "bar progress_bar show_progress tqdm",
         "momentum": "mass momentum_decay",
@@ -128,7 +129,7 @@ ARGUMENTS = Table(
         "fit_intercept kernel_initializer init",
         "model='mlp_linear' takes it.": "activation dropout",
         "It is the share that is kept; dropout is the share that is set to 0.": "keep_prob",
-        "It is an argument of funcnn.sweep.": "mode group workers",
+        "It is an argument of funcnn.sweep.": "mode group workers executor folder",
         "train keeps the loss of every step.": "keep_every",
         "'sum_squared_error' is a sum over the samples; every other loss is a mean.": "reduction "
         "reduce size_average",

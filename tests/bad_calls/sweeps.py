@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
 import numpy as np
 import optax
 
 import funcnn
 from bad_calls.calls import NET, TYPE, VALUE, X, Y, swept, torch
+
+FORK = multiprocessing.get_context("fork")
 
 SWEEPS = {
     "sweep-nothing": (swept({}), VALUE, "nothing is swept: give several values"),
@@ -59,6 +65,23 @@ SWEEPS = {
         TYPE, "workers='all' is not an integer"),
     "sweep-jobs": (swept({"seed": [1], "n_jobs": 2}),
         TYPE, "sweep takes no n_jobs; did you mean workers?"),
+    "sweep-executor": (swept({"seed": [1], "executor": 4}),
+        TYPE, "executor=4 has no submit: give a pool of concurrent.futures, a Dask"),
+    "sweep-executor-class": (swept({"seed": [1], "executor": ThreadPoolExecutor}),
+        TYPE, "has no submit"),
+    "sweep-executor-fork": (swept({"seed": [1], "executor": ProcessPoolExecutor(1, FORK)}),
+        VALUE, "executor= starts its processes by fork, which hangs once JAX has begun"),
+    "sweep-keep": (swept({"seed": [1], "keep": "best"}),
+        VALUE, "keep='best' is not known. Known: all, losses"),
+    "sweep-keep-none": (swept({"seed": [1], "keep": 0}), VALUE, "keep=0 must be at least 1"),
+    "sweep-keep-part": (swept({"seed": [1], "keep": 0.5}), TYPE, "keep=0.5 is not an integer"),
+    "sweep-folder": (swept({"seed": [1], "folder": 3}), TYPE, "folder=3 is not the path of a"),
+    "sweep-folder-of-others": (swept({"seed": [1], "folder": os.path.dirname(__file__)}),
+        VALUE, "holds something else, such as"),
+    "sweep-folder-file": (swept({"seed": [1], "folder": __file__}), VALUE, "is not a folder"),
+    "load-sweep": (lambda _: funcnn.load_sweep("nowhere"),
+        VALUE, "sweep.json: there is no such file"),
+    "load-sweep-number": (lambda _: funcnn.load_sweep(3), TYPE, "folder=3 is not the path of a"),
     "sweep-keep-every": (swept({"seed": [1], "keep_every": 0}),
         VALUE, "keep_every=0 must be at least 1"),
     "sweep-log-every": (swept({"seed": [1], "log_every": 5}),

@@ -387,6 +387,21 @@ def test_sweep_prints_the_best_and_writes_a_table_and_a_picture(run, tmp_path):
     assert "<svg" in picture.read_text()
 
 
+def test_sweep_goes_on_in_a_folder_and_keeps_the_best(run, tmp_path):
+    command = ["sweep", "polynomial", "--seed", "0:4", "--steps", 20, "--workers", 2, "--keep", 1]
+    code, first, err = run(*command, "--folder", tmp_path / "sweep")
+    assert (code, err) == (0, "")
+    code, again, err = run(*command, "--folder", tmp_path / "sweep")
+    assert (code, err) == (0, "")
+    lines = first.splitlines()
+    assert lines[-1] == f"Folder: {tmp_path / 'sweep'}"
+    assert lines[:-2] == again.splitlines()[:-2]  # Not the time.
+    assert lines[-3].startswith("Result: y =")
+    saved = funcnn.load_sweep(tmp_path / "sweep")
+    assert len(saved.settings) == 4
+    assert sorted(saved.best().params) == ["a", "b", "c", "d"]
+
+
 def test_sweep_of_other_numbers_and_of_an_experiment(run, tmp_path):
     table = tmp_path / "t.csv"
     code, _, err = run(

@@ -16,7 +16,7 @@ from funcnn.runs.plan import Plan
 from funcnn.runs.planning import make_plan
 from funcnn.runs.run import Outcome, run
 from funcnn.runs.sweeps.execution import trained
-from funcnn.runs.sweeps.gathering import Gathered, gathered
+from funcnn.runs.sweeps.gathering import Gathering
 from funcnn.runs.sweeps.groups import in_groups, width_of
 from funcnn.runs.sweeps.workers import default_workers
 
@@ -80,16 +80,20 @@ def _prepared(task: Task, form: str) -> Prepared:
 def _prepared_sweep(task: Task, plan: Plan) -> Prepared:
     """The groups of a sweep, in as many threads and as wide as ``sweep`` chooses them."""
     settings = [{"learning_rate": rate} for rate in task.learning_rate.tolist()]
-    workers = default_workers()
-    groups = in_groups(settings, width_of(plan, len(settings), workers))
+    count, workers = len(settings), default_workers()
+    width = width_of(plan, count, workers)
 
-    def train_all(steps: int) -> Gathered:
-        parts = dict(trained(plan._replace(steps=steps), groups, workers))
-        found = gathered(parts, steps, len(settings))
-        _require_finite(task, found.diverged)
+    def train_all(steps: int) -> Gathering:
+        of_length = plan._replace(steps=steps)
+        found = Gathering(of_length, count, width, 1, "all")
+        for number, part in trained(of_length, in_groups(settings, width), workers):
+            if isinstance(part, Exception):
+                raise part
+            found.add(number, part)
+        _require_finite(task, found.diverged())
         return found
 
-    return Prepared(train_all, lambda found: _arrays(found.state.params))
+    return Prepared(train_all, lambda found: _arrays(found.state().params))
 
 
 def _require_finite(task: Task, diverged: np.ndarray) -> None:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from funcnn.runs.observers.evaluations import Evaluations
 from funcnn.runs.observers.observer import Observer, Segment
@@ -52,18 +53,28 @@ class Bar(Observer):
 
     def see(self, segment: Segment) -> bool:
         """Move on; never stop."""
+        self.move(segment.losses.shape[1], segment.losses[:, -1], segment.end)
+        return False
+
+    def move(self, steps: int, last: Float[np.ndarray, " members"], end: int = 0) -> None:
+        """Move on by some steps.
+
+        Args:
+            steps: how many.
+            last: the last loss of each member.
+            end: how many steps of the run were made with them, where epochs are told.
+        """
         if not self._is_wanted:
-            return False
-        length, now = segment.losses.shape[1], time.monotonic()
+            return
         with self._moving:
-            self._done += length
+            now = time.monotonic()
+            self._done += steps
             self._begin = now if self._begin is None else self._begin
             if self._bar is not None:
-                self._bar.set_postfix_str(self._newest(segment), refresh=False)
-                self._bar.update(length)
+                self._bar.set_postfix_str(self._newest(last, end), refresh=False)
+                self._bar.update(steps)
             elif now - self._begin >= DELAY:
-                self._bar = _drawn(self._steps, self._done, self._newest(segment))
-        return False
+                self._bar = _drawn(self._steps, self._done, self._newest(last, end))
 
     def write(self, text: str) -> None:
         """Print text on stdout, above the bar where there is one."""
@@ -86,12 +97,11 @@ class Bar(Observer):
                 self._bar.total = self._bar.n
             self._bar.close()
 
-    def _newest(self, segment: Segment) -> str:
+    def _newest(self, last: Float[np.ndarray, " members"], end: int) -> str:
         """The epoch, the loss and the last of the scores: the validation loss, or a metric."""
         facts = []
         if self._per_epoch > 1:
-            facts.append(f"epoch {segment.end / self._per_epoch:.1f}")
-        last = segment.losses[:, -1]
+            facts.append(f"epoch {end / self._per_epoch:.1f}")
         if np.isfinite(last).any():
             facts.append(f"loss {last[np.isfinite(last)].min():.4g}")
         if self._evaluations is not None and self._evaluations.names and self._evaluations.rows:

@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from funcnn.core import ArgumentError, Model, TrainingInterrupted, checks
+from funcnn.core import ArgumentError, Model, SweepError, TrainingInterrupted, checks
 from funcnn.core.keys import check_seed, run_words
 from funcnn.core.memory import require_memory
-from funcnn.core.precision import check_dtype, numerics
+from funcnn.core.precision import check_dtype
 from funcnn.loop.batches import Blocks
 from funcnn.runs.choices import choose_optimizer, require_representable, what_to_train
 from funcnn.runs.foreign import adapted
 from funcnn.runs.observers import Bar, Interrupts
-from funcnn.runs.observers.losses import kept_steps
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import accepted_by, make_plan
 from funcnn.runs.shapes import bytes_of
-from funcnn.runs.start import refuse_traced, words_of
+from funcnn.runs.start import words_of
 from funcnn.runs.sweeps.execution import trained
-from funcnn.runs.sweeps.gathering import gathered
+from funcnn.runs.sweeps.executors import check_executor, workers_of
+from funcnn.runs.sweeps.folder import SweepFolder, described
+from funcnn.runs.sweeps.gathering import Gathering
 from funcnn.runs.sweeps.groups import in_groups, width_of
 from funcnn.runs.sweeps.members import MODES, combined, swept_values
 from funcnn.runs.sweeps.result import SweepResult
+from funcnn.runs.sweeps.saved import SavedSweep, load_sweep
+from funcnn.runs.sweeps.tasks import Keep, Task
 from funcnn.runs.sweeps.workers import default_workers
 
-__all__ = ["SweepResult", "sweep"]
+__all__ = ["SavedSweep", "SweepResult", "load_sweep", "sweep"]
 
 NOT_SWEPT = ("state", "validation", "validation_fraction", "devices", "sharding")
 """What ``train`` takes, and members side by side do not."""
 
 MOST_WORKERS = 2**16
 """More than any machine, or all of a cluster, has."""
+
+KEEP = ("all", "losses")
+"""Whose params are kept, unless it is a number."""
 
 PLACEHOLDER = 0.5
 """For a number that is swept, in the plan that all members share: any value that every optimizer
@@ -51,6 +59,9 @@ def sweep(
     keep_every: int | None = None,
     group: int | None = None,
     workers: int | None = None,
+    executor: Any = None,
+    folder: str | os.PathLike[str] | None = None,
+    keep: str | int = "all",
     progress: bool | None = None,
     **arguments: Any,
 ) -> SweepResult:
@@ -82,6 +93,17 @@ def sweep(
             nothing else: not on the workers, nor on who is done first.
         workers: how many groups are worked on at a time, each in a thread, and on a device of
             its own where JAX has several; one a core of a CPU, or one a device, without it.
+            With ``executor``, how many workers it has, where it does not tell.
+        executor: who works on the groups, in place of threads of this process: a pool of
+            ``concurrent.futures`` (of processes, one that spawns them), a Dask ``Client``,
+            ``mpi4py.futures.MPIPoolExecutor``, ``submitit.AutoExecutor``, or whatever else has
+            ``submit`` and gives futures. Workers of other processes need the extra
+            ``processes``, and each a thread. A group whose worker is lost is trained again.
+        folder: a folder to keep finished groups in: the same call goes on where it stopped,
+            after whatever ended it, with the same bits. It fixes ``group``. See
+            ``funcnn.load_sweep``.
+        keep: whose params are kept: ``"all"``, a number for so many of the lowest last losses,
+            or ``"losses"`` for nobody's.
         progress: whether to draw a bar; None where stderr is a terminal, and in a notebook.
         **arguments: the values to sweep, and whatever else ``train`` takes.
 
@@ -93,6 +115,9 @@ def sweep(
             anything compiles.
         TrainingInterrupted: after Ctrl-C or SIGTERM, with the members whose groups are finished;
             where none is, with the steps that the first group has made.
+        SweepError: where groups cannot be trained, with all others.
+        MissingExtraError: where workers of other processes need a package that is missing.
+        CheckpointError: where another sweep writes to the folder.
 
     >>> result = sweep("polynomial", seed=range(4), learning_rate=[1e-6, 1e-7], steps=100)
     >>> result.losses.shape, result.params["a"].shape
@@ -108,6 +133,12 @@ def sweep(
     every = 1 if keep_every is None else checks.integer("keep_every", keep_every, at_least=1)
     if workers is not None:
         workers = checks.integer("workers", workers, at_least=1, below=MOST_WORKERS)
+    if executor is not None:
+        check_executor(executor)
+    if not isinstance(keep, str):
+        keep = checks.integer("keep", keep, at_least=1)
+    else:
+        checks.choice("keep", keep, KEEP)
     if group is not None:
         group = checks.integer("group", group, at_least=1)
     if progress is not None:
@@ -129,40 +160,121 @@ def sweep(
     require_memory(f"the states of {len(settings)} members need", needed)
     if isinstance(plan.problem.batches, Blocks):
         raise ArgumentError("data in .npy files: a sweep holds its data; give it arrays")
-    workers = default_workers() if workers is None else workers
-    return _carry_out(plan, settings, every, group, workers, progress)
+    if workers is None:
+        workers = default_workers() if executor is None else workers_of(executor)
+    kept = None
+    if folder is not None:
+        kept = SweepFolder(folder, described(plan, settings, every, keep), group)
+    ways = Ways(group, workers, executor, kept, every, keep, progress)
+    return _carry_out(plan, settings, ways)
 
 
-def _carry_out(
-    plan: Plan,
-    settings: list[dict[str, Any]],
-    keep_every: int,
-    group: int | None,
-    workers: int,
-    progress: bool | None,
-) -> SweepResult:
-    """Train all members, and put together what came of them.
+class Ways(NamedTuple):
+    """How a sweep is carried out; what it gives does not depend on most of it.
+
+    Attributes:
+        group: the width of a group; None to choose it.
+        workers: how many groups are worked on at a time.
+        executor: who works on them; None for threads of this process.
+        folder: where finished groups are kept; None for nowhere.
+        keep_every: the steps between losses that are kept.
+        keep: whose states are kept.
+        progress: whether to draw a bar.
+    """
+
+    group: int | None
+    workers: int
+    executor: Any
+    folder: SweepFolder | None
+    keep_every: int
+    keep: Keep
+    progress: bool | None
+
+
+def _carry_out(plan: Plan, settings: list[dict[str, Any]], ways: Ways) -> SweepResult:
+    """Train the members that are not there yet, and put together what came of all.
 
     Raises:
         TrainingInterrupted: after Ctrl-C or SIGTERM, with the members of the groups that were
             finished; where none was, with the steps that the first of them has made.
+        SweepError: where groups could not be trained, with the members of all others.
     """
     begin = time.perf_counter()
-    with numerics(plan.dtype):
-        refuse_traced()
-    width = width_of(plan, len(settings), workers) if group is None else min(group, len(settings))
-    groups = in_groups(settings, width)
-    with Interrupts() as interrupts, Bar(plan.steps * len(groups), progress) as bar:
-        parts = dict(trained(plan, groups, workers, keep_every, [bar], interrupts))
-    found = gathered(parts, plan.steps, len(settings))
-    settings = [settings[member] for member in found.members]
-    result = SweepResult(
+    count, failed = len(settings), dict[int, Exception]()
+    with contextlib.ExitStack() as stack:
+        folder = ways.folder and stack.enter_context(ways.folder)
+        width = ways.group or (folder and folder.group) or width_of(plan, count, ways.workers)
+        width = min(width, count)
+        tasks = in_groups(settings, width, ways.keep_every, ways.keep)
+        found = Gathering(plan, count, width, ways.keep_every, ways.keep)
+        missing = range(len(tasks))
+        if folder:
+            folder.begin(width)
+            missing = _add_finished(folder, plan, found, len(tasks))
+        interrupts = stack.enter_context(Interrupts())
+        there = plan.steps * (len(tasks) - len(missing))
+        bar = stack.enter_context(Bar(plan.steps * len(tasks), ways.progress, there))
+        made = trained(plan, tasks, ways.workers, ways.executor, missing, bar, interrupts)
+        for number, part in made:
+            if isinstance(part, Exception):
+                failed[number] = part
+                continue
+            if folder and part.steps == plan.steps:
+                folder.put(number, part)
+            found.add(number, part)
+    seconds = time.perf_counter() - begin
+    result = None if found.is_empty else _result(plan, settings, found, width, seconds)
+    if interrupts.came is not None:
+        raise TrainingInterrupted(result, interrupts.came)
+    if failed or result is None:
+        raise _failure(failed, tasks, result, ways)
+    return result
+
+
+def _failure(
+    failed: Mapping[int, Exception],
+    tasks: Sequence[Task],
+    result: SweepResult | None,
+    ways: Ways,
+) -> Exception:
+    """The error of groups that could not be trained; of a plain loop without a result, its own."""
+    error = failed[max(failed)]
+    if result is None and ways.executor is None:
+        return error
+    members = [
+        one for number in sorted(failed) for one in tasks[number].members[: tasks[number].real]
+    ]
+    whole = SweepError(members, result, f"{type(error).__name__}: {error}")
+    whole.__cause__ = error
+    return whole
+
+
+def _add_finished(folder: SweepFolder, plan: Plan, found: Gathering, tasks: int) -> list[int]:
+    """Add the groups that a folder holds; the numbers of the others."""
+    missing = []
+    for number in range(tasks):
+        part = folder.finished(number, plan.steps)
+        if part is None:
+            missing.append(number)
+        else:
+            found.add(number, part)
+    return missing
+
+
+def _result(
+    plan: Plan, settings: list[dict[str, Any]], found: Gathering, width: int, seconds: float
+) -> SweepResult:
+    settings = [settings[member] for member in found.members()]
+    kept = found.kept()
+    words = words_of(run_words, plan, [settings[member] for member in kept])
+    return SweepResult(
         model=plan.model,
         settings=settings,
-        losses=found.losses,
-        logged_steps=kept_steps(found.steps, keep_every),
-        diverged=found.diverged,
-        state=found.state._replace(key=words_of(run_words, plan, settings)),
+        losses=found.losses(),
+        logged_steps=found.logged_steps,
+        diverged=found.diverged(),
+        kept=kept,
+        state=found.state()._replace(key=words),
         preparation=plan.preparation,
         recipe=plan.recipe,
         per_epoch=plan.per_epoch,
@@ -170,11 +282,8 @@ def _carry_out(
         form=plan.form.name,
         group=width,
         compile_seconds=found.compile_seconds,
-        run_seconds=time.perf_counter() - begin - found.compile_seconds,
+        run_seconds=seconds - found.compile_seconds,
     )
-    if interrupts.came is not None:
-        raise TrainingInterrupted(result, interrupts.came)
-    return result
 
 
 def _check_values(swept: Mapping[str, Sequence[Any]], shared: Mapping[str, Any]) -> None:

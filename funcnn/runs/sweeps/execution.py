@@ -2,51 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from funcnn.runs.observers import Interrupts, Observer, Segment
+from funcnn.core.precision import numerics
+from funcnn.runs.observers import Bar, Interrupts, Observer, Segment
 from funcnn.runs.plan import Plan
+from funcnn.runs.start import refuse_traced
 from funcnn.runs.sweeps.dispatch import as_they_finish
-from funcnn.runs.sweeps.tasks import Part, carry_out
-from funcnn.runs.sweeps.workers import threads
+from funcnn.runs.sweeps.executors import elsewhere
+from funcnn.runs.sweeps.tasks import Part, Task
+from funcnn.runs.sweeps.workers import here
 
 __all__ = ["trained"]
 
 
 def trained(
     plan: Plan,
-    groups: Sequence[Sequence[Mapping[str, Any]]],
+    tasks: Sequence[Task],
     workers: int,
-    keep_every: int = 1,
-    observers: Sequence[Observer] = (),
+    executor: Any = None,
+    numbers: Collection[int] | None = None,
+    bar: Bar | None = None,
     interrupts: Interrupts | None = None,
-) -> Iterator[tuple[int, Part]]:
-    """Train groups in this process, and give what came of each by its number, as they finish.
+) -> Iterator[tuple[int, Part | Exception]]:
+    """Train groups, and give what came of each by its number, as they finish.
+
+    Of a group that cannot be trained it is the error.
 
     Args:
         plan: what each member does.
-        groups: the settings of the members.
-        workers: how many groups are worked on at a time.
-        keep_every: the steps between losses that are kept.
-        observers: what looks on; several threads call them.
-        interrupts: tells of a signal. After one, each group that is worked on gives the steps
-            that it has made, and no other is begun.
+        tasks: the groups.
+        workers: how many are worked on at a time.
+        executor: who works on them; threads of this process without it.
+        numbers: which of them to train; all of them without it.
+        bar: moved on, by several threads.
+        interrupts: tells of a signal. After one, each group that is worked on in this process
+            gives the steps that it has made, and no other is begun.
     """
-    workers = min(workers, len(groups))
-    with threads(workers) as executor, _Stop(interrupts) as stop:
-        for number, future in as_they_finish(
-            lambda number: executor.submit(
-                carry_out, plan, groups[number], keep_every, [*observers, stop]
-            ),
-            range(len(groups)),
-            # One more for each thread lies ready; in the calling thread it would be done at once.
-            2 * workers if workers > 1 else 1,
-            stop.is_due,
-        ):
-            if not future.cancelled():
-                yield number, future.result()
+    numbers = range(len(tasks)) if numbers is None else numbers
+    stop = _Stop(interrupts)
+    if executor is None or isinstance(executor, ThreadPoolExecutor):
+        observers = [stop] if bar is None else [bar, stop]
+        workers = max(1, min(workers, len(numbers)))
+        _refuse_traced(plan)
+        with here(workers, plan, tasks, observers, executor) as threads:
+            try:
+                yield from as_they_finish(threads, numbers, stop.is_due)
+            finally:
+                stop.now()  # Before the threads are waited for.
+        return
+    with elsewhere(executor, workers, plan, tasks) as others:
+        _refuse_traced(plan)
+        for number, part in as_they_finish(others, numbers, stop.is_due):
+            if bar is not None and isinstance(part, Part):
+                bar.move(plan.steps, part.losses[:, -1])
+            yield number, part
+
+
+def _refuse_traced(plan: Plan) -> None:
+    with numerics(plan.dtype):
+        refuse_traced()
 
 
 class _Stop(Observer):
@@ -59,19 +76,12 @@ class _Stop(Observer):
         """Whether groups are to end."""
         return self._over or (self._interrupts is not None and self._interrupts.came is not None)
 
+    def now(self) -> None:
+        """End them."""
+        self._over = True
+
     def see(self, segment: Segment) -> bool:
         """End the group, where it is due."""
         if self._interrupts is not None:
             self._interrupts.see(segment)
         return self.is_due()
-
-    def __enter__(self) -> _Stop:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._over = True

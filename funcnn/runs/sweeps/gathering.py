@@ -1,65 +1,133 @@
-"""What came of the groups of a sweep, put together."""
+"""What came of the groups of a sweep, put together as they finish."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float, Int
 
 from funcnn.core import TrainState
-from funcnn.runs.sweeps.tasks import Part
+from funcnn.runs.observers.losses import kept_steps
+from funcnn.runs.plan import Plan
+from funcnn.runs.sweeps.tasks import Keep, Part, best_of
 
-__all__ = ["Gathered", "gathered"]
-
-
-class Gathered(NamedTuple):
-    """What came of the members whose groups were finished.
-
-    Attributes:
-        members: which these are, in their order.
-        state: their states, without their keys.
-        losses: their losses that are kept.
-        diverged: their first steps that are not finite, or ``NEVER``.
-        steps: how many steps they have made.
-        compile_seconds: what went by before the first step of the group that waited longest.
-    """
-
-    members: Int[np.ndarray, " members"]
-    state: TrainState
-    losses: Float[np.ndarray, "members kept"]
-    diverged: Int[np.ndarray, " members"]
-    steps: int
-    compile_seconds: float
+__all__ = ["Gathering"]
 
 
-def gathered(parts: Mapping[int, Part], steps: int, count: int) -> Gathered:
-    """The parts of the groups as one, in the order of the groups.
-
-    Where groups were stopped, those that were finished count; where none was, the first does.
+class Gathering:
+    """Takes the parts of groups, in any order, and holds no more of them than is kept.
 
     Args:
-        parts: what came of groups, by their numbers; of one at least.
-        steps: how many steps a group makes.
-        count: how many members there are: those beyond have filled up the last group.
+        plan: what each member does.
+        count: how many members there are.
+        width: how many are in a group.
+        keep_every: the steps between losses that are kept.
+        keep: whose states are kept.
     """
-    finished = [number for number in sorted(parts) if parts[number].steps == steps]
-    numbers = finished or [min(parts)]
-    chosen = [parts[number] for number in numbers]
-    width = len(chosen[0].diverged)
-    members = np.concatenate(
-        [np.arange(number * width, (number + 1) * width) for number in numbers]
-    )
-    real = int((members < count).sum())
-    return Gathered(
-        members=members[:real],
-        state=jax.tree.map(
-            lambda *leaves: np.concatenate(leaves)[:real], *(part.state for part in chosen)
-        ),
-        losses=np.concatenate([part.losses for part in chosen])[:real],
-        diverged=np.concatenate([part.diverged for part in chosen])[:real],
-        steps=chosen[0].steps,
-        compile_seconds=max(part.compile_seconds for part in chosen),
-    )
+
+    def __init__(self, plan: Plan, count: int, width: int, keep_every: int, keep: Keep) -> None:
+        self._plan, self._count, self._width = plan, count, width
+        self._keep_every, self._keep = keep_every, keep
+        self._losses: Float[np.ndarray, "members losses"] | None = None
+        self._diverged = np.zeros(count, np.int64)
+        self._there = np.zeros(count, bool)
+        self._empty: list[np.ndarray] = []
+        self._states: dict[int, Part] = {}
+        self._cut: dict[int, Part] = {}
+        self.compile_seconds = 0.0
+
+    def add(self, number: int, part: Part) -> None:
+        """Take what came of a group; of those that were stopped, the first may be all there is."""
+        self.compile_seconds = max(self.compile_seconds, part.compile_seconds)
+        if part.steps < self._plan.steps:
+            self._cut[number] = part
+            return
+        if self._losses is None:
+            self._losses = np.empty((self._count, part.losses.shape[1]), part.losses.dtype)
+        members = self._members(number, part)
+        self._losses[members] = part.losses
+        self._diverged[members] = part.diverged
+        self._there[members] = True
+        self._empty = self._empty or [leaf[:0].copy() for leaf in part.state]
+        if len(part.kept):
+            self._states[number] = part._replace(losses=part.losses[:, -1:].copy())
+        if isinstance(self._keep, int):
+            self._drop(self._keep)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not self._there.any() and not self._cut
+
+    @property
+    def steps(self) -> int:
+        """How many steps the members have made that are given."""
+        return self._plan.steps if self._there.any() else self._cut[min(self._cut)].steps
+
+    @property
+    def logged_steps(self) -> Int[np.ndarray, " losses"]:
+        """The steps whose losses are kept."""
+        return kept_steps(self.steps, self._keep_every)
+
+    def members(self) -> Int[np.ndarray, " members"]:
+        """The members that are given, in their order."""
+        if self._there.any():
+            return np.flatnonzero(self._there)
+        first = min(self._cut)
+        return np.arange(self._count)[self._members(first, self._cut[first])]
+
+    def losses(self) -> Float[np.ndarray, "members losses"]:
+        """Their losses."""
+        if self._losses is None:
+            return self._cut[min(self._cut)].losses
+        return self._losses if self._there.all() else self._losses[self._there]
+
+    def diverged(self) -> Int[np.ndarray, " members"]:
+        """Their first steps that are not finite, or ``NEVER``."""
+        if self._losses is None:
+            return self._cut[min(self._cut)].diverged
+        return self._diverged[self._there]
+
+    def kept(self) -> Int[np.ndarray, " kept"]:
+        """Those of the members whose states are there, by their place among the members."""
+        parts = self._parts()
+        kept = [number * self._width + part.kept for number, part in parts.items()]
+        return np.searchsorted(self.members(), np.concatenate([np.arange(0), *kept]))
+
+    def state(self) -> TrainState:
+        """Their states, without their keys. To be asked once: the parts are let go."""
+        parts = self._parts().values()
+        empty = self._empty or [leaf[:0] for part in parts for leaf in part.state]
+        # One leaf after the other, to need little memory.
+        leaves = [np.concatenate([none, *(part.state.pop(0) for part in parts)]) for none in empty]
+        tree = jax.tree.structure(self._plan.state_shapes._replace(key=None))
+        return jax.tree.unflatten(tree, leaves)
+
+    def _members(self, number: int, part: Part) -> slice:
+        first = number * self._width
+        return slice(first, first + len(part.diverged))
+
+    def _parts(self) -> dict[int, Part]:
+        """The parts that hold states of the members that are given, in order."""
+        if not self._there.any():
+            return {min(self._cut): self._cut[min(self._cut)]}
+        return {number: self._states[number] for number in sorted(self._states)}
+
+    def _drop(self, count: int) -> None:
+        """Let the states go that are not among so many of the best."""
+        parts = self._parts()
+        if not parts:
+            return
+        last = np.concatenate([part.losses[part.kept] for part in parts.values()])
+        diverged = np.concatenate([part.diverged[part.kept] for part in parts.values()])
+        chosen = np.zeros(len(last), bool)
+        chosen[best_of(count, last, diverged)] = True
+        place = 0
+        for number, part in parts.items():
+            rows = chosen[place : place + len(part.kept)]
+            place += len(part.kept)
+            if not rows.any():
+                del self._states[number]
+            elif not rows.all():
+                state = [leaf[rows] for leaf in part.state]
+                self._states[number] = part._replace(kept=part.kept[rows], state=state)

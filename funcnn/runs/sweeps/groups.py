@@ -10,6 +10,7 @@ import jax
 from funcnn.core.cores import usable_cores
 from funcnn.runs.plan import Plan
 from funcnn.runs.shapes import memory_of, structs
+from funcnn.runs.sweeps.tasks import Keep, Task
 
 __all__ = ["in_groups", "width_of"]
 
@@ -45,13 +46,19 @@ def width_of(plan: Plan, members: int, workers: int) -> int:
     return math.ceil(members / groups)
 
 
-def in_groups(settings: list[dict[str, Any]], width: int) -> list[list[dict[str, Any]]]:
-    """The settings in groups of one size, the last filled up with a member that is there already.
+def in_groups(
+    settings: list[dict[str, Any]], width: int, keep_every: int = 1, keep: Keep = "all"
+) -> list[Task]:
+    """The tasks of a sweep: groups of one size, the last filled up with a member that is there.
 
     So no other size is compiled for, and the bits of a member do not depend on its place.
 
-    >>> in_groups([{"seed": 0}, {"seed": 1}, {"seed": 2}], 2)
-    [[{'seed': 0}, {'seed': 1}], [{'seed': 2}, {'seed': 2}]]
+    >>> tasks = in_groups([{"seed": 0}, {"seed": 1}, {"seed": 2}], 2)
+    >>> [(task.members, task.real) for task in tasks]
+    [([{'seed': 0}, {'seed': 1}], 2), ([{'seed': 2}, {'seed': 2}], 1)]
     """
     filled = settings + settings[-1:] * (-len(settings) % width)
-    return [filled[first : first + width] for first in range(0, len(settings), width)]
+    return [
+        Task(filled[first : first + width], min(width, len(settings) - first), keep_every, keep)
+        for first in range(0, len(settings), width)
+    ]

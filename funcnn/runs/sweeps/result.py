@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from funcnn.core import DivergenceError, MissingExtraError, Model, Params, TrainState
+from funcnn.core import ArgumentError, DivergenceError, MissingExtraError, Model, Params, TrainState
 from funcnn.core.keys import key_of
 from funcnn.core.precision import numerics
 from funcnn.plots import Axes
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 else:
     DataFrame = Any  # pandas may be missing, and takes long to import.
 
-__all__ = ["SweepResult"]
+__all__ = ["SweepResult", "rows_of"]
 
 BEST = 5
 """How many members a notebook shows."""
@@ -43,8 +43,9 @@ class SweepResult:
             ``keep_every``-th and the last.
         diverged: the first step at which a member was not finite, (members,), as
             ``DivergenceError`` counts it; -1 for a member that did not diverge.
-        state: the members' states after the last update, NumPy arrays with a leading
-            axis (members,), the keys as their words; the last finite state of a member
+        kept: the members whose states are there, (kept,): all, unless ``keep`` says otherwise.
+        state: their states after the last update, NumPy arrays with a leading
+            axis (kept,), the keys as their words; the last finite state of a member
             that diverged.
         preparation: what was done to the data, as in ``TrainResult``.
         recipe: the model's name and options, as in ``TrainResult``.
@@ -62,6 +63,7 @@ class SweepResult:
     losses: Float[np.ndarray, "members kept"]
     logged_steps: Int[np.ndarray, " kept"]
     diverged: Int[np.ndarray, " members"]
+    kept: Int[np.ndarray, " kept"]
     state: TrainState
     preparation: Preparation
     recipe: dict[str, Any] | None
@@ -74,9 +76,10 @@ class SweepResult:
 
     @property
     def params(self) -> Params:
-        """The parameters after the last update, each array with a leading axis (members,).
+        """The parameters after the last update, each array with a leading axis (kept,).
 
-        Those of a member that diverged are its last finite ones.
+        They are those of the members ``kept``, which are all members unless ``keep`` says
+        otherwise. Those of a member that diverged are its last finite ones.
         """
         return self.state.params
 
@@ -106,12 +109,18 @@ class SweepResult:
             out, and its time is an equal share of the sweep's.
 
         Raises:
-            DivergenceError: where the member diverged, as from ``train``.
+            ArgumentError: where its params were not kept.
+            DivergenceError: where the member diverged, as from ``train``; its last state is
+                None where it was not kept.
             IndexError: where there is no such member.
         """
-        with numerics(self.dtype):
-            state = jax.device_put(jax.tree.map(lambda leaf: leaf[member], self.state))
-            state = state._replace(key=key_of(state.key))
+        member = range(len(self.settings))[member]
+        own = self._own_state(member)
+        state = None
+        if own is not None:
+            with numerics(self.dtype):
+                state = jax.device_put(own)
+                state = state._replace(key=key_of(state.key))
         diverged = int(self.diverged[member])
         steps = self.logged_steps[-1] + 1 if diverged == NEVER else diverged
         kept = self.logged_steps < steps
@@ -119,9 +128,13 @@ class SweepResult:
         losses[self.logged_steps[kept]] = self.losses[member, kept]
         if diverged != NEVER:
             raise DivergenceError(diverged, state, losses)
+        if own is None or state is None:
+            raise ArgumentError(
+                f"the params of member {member} were not kept: keep='all' keeps them"
+            )
         return TrainResult(
             model=self.model,
-            params=jax.tree.map(lambda leaf: np.array(leaf[member]), self.params),
+            params=jax.tree.map(np.array, own.params),
             state=state,
             preparation=self.preparation,
             recipe=self.recipe,
@@ -135,6 +148,13 @@ class SweepResult:
             compile_seconds=self.compile_seconds,
             run_seconds=self.run_seconds / len(self.settings),
         )
+
+    def _own_state(self, member: int) -> TrainState | None:
+        """A member's state, in NumPy arrays; None where it was not kept."""
+        places = np.flatnonzero(self.kept == member)
+        if not len(places):
+            return None
+        return jax.tree.map(lambda leaf: leaf[places[0]], self.state)
 
     def _history(self, member: int, kept: Bool[np.ndarray, " kept"]) -> History:
         steps = self.logged_steps[kept] + 1
@@ -151,17 +171,7 @@ class SweepResult:
 
         The last loss of a member that diverged is NaN; the step of one that did not is None.
         """
-        return [
-            settings
-            | {
-                "first_loss": float(losses[0]),
-                "last_loss": float(losses[-1]),
-                "diverged": None if step == NEVER else int(step),
-            }
-            for settings, losses, step in zip(
-                self.settings, self.losses, self.diverged, strict=True
-            )
-        ]
+        return rows_of(self.settings, self.losses, self.diverged)
 
     def to_pandas(self) -> DataFrame:
         """The table of :meth:`rows` as a ``pandas.DataFrame``; needs the extra ``pandas``.
@@ -219,3 +229,20 @@ class SweepResult:
         if len(ranking) < members:
             facts.append(f"{members - len(ranking)} diverged")
         return f"SweepResult({', '.join(facts)})"
+
+
+def rows_of(
+    settings: list[dict[str, Any]],
+    losses: Float[np.ndarray, "members losses"],
+    diverged: Int[np.ndarray, " members"],
+) -> list[dict[str, Any]]:
+    """A table of members, as :meth:`SweepResult.rows` gives it."""
+    return [
+        one
+        | {
+            "first_loss": float(own[0]),
+            "last_loss": float(own[-1]),
+            "diverged": None if step == NEVER else int(step),
+        }
+        for one, own, step in zip(settings, losses, diverged, strict=True)
+    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
@@ -17,8 +17,11 @@ import jax
 
 from funcnn.core.cores import usable_cores
 from funcnn.core.threads import settings_of_this_thread
+from funcnn.runs.observers import Observer
+from funcnn.runs.plan import Plan
+from funcnn.runs.sweeps.tasks import Task, carry_out
 
-__all__ = ["Here", "default_workers", "threads"]
+__all__ = ["Here", "default_workers", "here"]
 
 
 def default_workers() -> int:
@@ -27,42 +30,75 @@ def default_workers() -> int:
     return devices if jax.default_backend() != "cpu" else max(devices, usable_cores())
 
 
+class Here:
+    """Workers of this process, for the tasks of a plan.
+
+    Args:
+        executor: the threads.
+        workers: how many there are.
+        plan: what each member does.
+        tasks: the groups.
+        observers: what looks on; several threads call them.
+    """
+
+    attempts, drained = 1, True
+
+    def __init__(
+        self,
+        executor: Executor,
+        workers: int,
+        plan: Plan,
+        tasks: Sequence[Task],
+        observers: Sequence[Observer],
+    ) -> None:
+        # One more for each thread lies ready; in the calling thread it would be done at once.
+        self.at_once = 2 * workers if workers > 1 else 1
+        self._executor, self._plan = executor, plan
+        self._tasks, self._observers = tasks, observers
+
+    def submit(self, number: int, attempt: int) -> Future[Any]:
+        """Train a group in a thread."""
+        del attempt
+        return self._executor.submit(carry_out, self._plan, self._tasks[number], self._observers)
+
+    def mend(self, error: Exception) -> None:
+        """A thread goes on after an error."""
+
+
 @contextlib.contextmanager
-def threads(workers: int) -> Iterator[Executor]:
-    """An executor of this process; one worker is the calling thread itself.
+def here(
+    workers: int,
+    plan: Plan,
+    tasks: Sequence[Task],
+    observers: Sequence[Observer],
+    pool: ThreadPoolExecutor | None = None,
+) -> Iterator[Here]:
+    """Workers of this process; one is the calling thread itself.
 
     Each thread computes on a device of its own, where there are several and the user has not
     chosen one by ``jax.default_device``. On leaving, the tasks that run are waited for.
+
+    Args:
+        workers: how many.
+        plan: what each member does.
+        tasks: the groups.
+        observers: what looks on.
+        pool: threads of the user's, which stay; new ones without it.
     """
-    if workers == 1:
-        yield Here()
-        return
-    devices, inherited = _devices(), settings_of_this_thread()
-    free: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    for number in range(workers):
-        free.put(devices[number % len(devices)])
-
-    def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
-        device = free.get()
-        try:
-            with inherited(), _on(device):
-                return function(*arguments)
-        finally:
-            free.put(device)
-
-    with ThreadPoolExecutor(workers, "funcnn-sweep") as pool:
-        try:
-            yield _Through(pool, in_thread)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with contextlib.ExitStack() as stack:
+        if workers == 1 and pool is None:
+            executor: Executor = _AtOnce()
+        else:
+            if pool is None:
+                pool = stack.enter_context(ThreadPoolExecutor(workers, "funcnn-sweep"))
+            executor = _OnDevices(pool, workers)
+        yield Here(executor, workers, plan, tasks, observers)
 
 
-class Here(Executor):
+class _AtOnce(Executor):
     """An executor that works in the calling thread: what is submitted is done on return."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Call a function."""
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -71,14 +107,26 @@ class Here(Executor):
         return future
 
 
-class _Through(Executor):
-    """An executor that calls all functions through another function."""
+class _OnDevices(Executor):
+    """Threads that compute under the settings of the thread that made this, on all devices."""
 
-    def __init__(self, pool: Executor, call: Callable[..., Any]) -> None:
-        self._pool, self._call = pool, call
+    def __init__(self, pool: Executor, workers: int) -> None:
+        self._pool, self._settings = pool, settings_of_this_thread()
+        self._free: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        devices = _devices()
+        for number in range(workers):
+            self._free.put(devices[number % len(devices)])
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         return self._pool.submit(self._call, fn, *args, **kwargs)
+
+    def _call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        device = self._free.get()
+        try:
+            with self._settings(), _on(device):
+                return fn(*args, **kwargs)
+        finally:
+            self._free.put(device)
 
 
 def _devices() -> list[Any]:

@@ -1,0 +1,247 @@
+"""The groups of a sweep on disk: each written whole when it is finished, and never done again.
+
+```
+<folder>/
+    .funcnn.lock       held by the sweep that writes here
+    sweep.json         which sweep it is: everything that its bits depend on
+    group-00000.npz    what came of a group, with the digest of its arrays
+```
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import jax
+import numpy as np
+
+from funcnn.checkpoints import CheckpointWarning, files
+from funcnn.checkpoints.lock import Lock
+from funcnn.checkpoints.manifest import differences
+from funcnn.core import ArgumentError, ArgumentTypeError
+from funcnn.data.files import is_path, opened, require_file, write_whole
+from funcnn.data.numpy_files import read_npz, write_npz
+from funcnn.runs.manifest import digest, manifest_of
+from funcnn.runs.plan import Plan
+from funcnn.runs.sweeps.tasks import Keep, Part
+
+__all__ = ["SweepFolder", "as_path", "described", "read_manifest", "read_part"]
+
+MANIFEST = "sweep.json"
+
+INFORMATIVE = ("versions", "shown")
+"""The entries of the manifest that may differ from those of the sweep that goes on."""
+
+FORMAT = 1
+
+INSTRUCTIONS = ("avx2", "avx", "sse4_2")
+"""What XLA compiles for changes bits below AVX2, and above it does not."""
+
+
+def described(
+    plan: Plan, settings: list[dict[str, Any]], keep_every: int, keep: Keep
+) -> dict[str, Any]:
+    """A sweep in JSON's words, but for the width of its groups."""
+    problem = manifest_of(plan, {})
+    paths = jax.tree.leaves_with_path(plan.shapes.state.params)
+    return {
+        "format": FORMAT,
+        "settings": {name: [one[name] for one in settings] for name in settings[0]},
+        "keep_every": keep_every,
+        "keep": keep,
+        "problem": {name: one for name, one in problem.items() if name != "versions"},
+        "machine": {
+            "jaxlib": importlib.metadata.version("jaxlib"),
+            "device": jax.local_devices()[0].device_kind,
+            "instructions": _instructions(),
+        },
+        "versions": problem["versions"],
+        "shown": {
+            "params": [[_key(one) for one in path] for path, _ in paths],
+            "recipe": plan.recipe,
+            "preparation": plan.preparation.as_json(),
+            "per_epoch": plan.per_epoch,
+        },
+    }
+
+
+class SweepFolder:
+    """The finished groups of one sweep, inside ``with``: no other sweep writes there meanwhile.
+
+    Args:
+        folder: where they stand; made on entering, with its parents.
+        words: the sweep, as ``described`` gives it.
+        group: the width that the call asks for; None for that of the folder.
+
+    Raises:
+        ArgumentError: for a folder that holds something else, or another sweep: what differs is
+            listed.
+        ArgumentTypeError: for what is no path.
+        CheckpointError: where another sweep has the folder.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], words: Mapping[str, Any], group: int | None
+    ) -> None:
+        self.folder, self._group = as_path(folder), group
+        self._words = json.loads(json.dumps(words))
+        self._lock: Lock | None = None
+        self._saved = self._require_same()
+
+    @property
+    def group(self) -> int | None:
+        """The width that the folder's groups have; None where there are none yet."""
+        return None if self._saved is None else self._saved["group"]
+
+    def __enter__(self) -> SweepFolder:
+        files.make_folder(self.folder)
+        self._lock = Lock(self.folder)
+        try:
+            self._saved = self._require_same()
+            for left in self.folder.glob(".*.part"):  # Of a process that was killed.
+                left.unlink()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = None
+
+    def begin(self, group: int) -> None:
+        """Say which sweep it is, where nothing says so yet."""
+        if self._saved is None:
+            self._saved = self._words | {"group": group}
+            content = json.dumps(self._saved).encode()
+            write_whole(self.folder / MANIFEST, lambda stream: stream.write(content))
+            files.sync(self.folder)
+
+    def put(self, number: int, part: Part) -> None:
+        """Write what came of a finished group; on return it is on the disk."""
+        arrays = {"losses": part.losses, "diverged": part.diverged, "kept": part.kept}
+        arrays |= {f"state.{place}": leaf for place, leaf in enumerate(part.state)}
+        arrays["sha256"] = np.frombuffer(bytes.fromhex(digest(arrays) or ""), np.uint8)
+        write_whole(_place(self.folder, number), lambda stream: write_npz(stream, arrays))
+        files.sync(self.folder)
+
+    def finished(self, number: int, steps: int) -> Part | None:
+        """What came of a group; None where it is not there, or damaged, which warns."""
+        place = _place(self.folder, number)
+        if not place.is_file():
+            return None
+        try:
+            return read_part(self.folder, number, steps)
+        except ArgumentError as error:
+            place.rename(place.with_suffix(".damaged"))
+            warnings.warn(f"{error}. Its group is trained again", CheckpointWarning, stacklevel=5)
+            return None
+
+    def _require_same(self) -> dict[str, Any] | None:
+        """The manifest that stands there; None where there is none."""
+        if not os.path.lexists(self.folder):
+            return None
+        if not self.folder.is_dir():
+            raise ArgumentError(f"folder={str(self.folder)!r} is not a folder")
+        if not (self.folder / MANIFEST).exists():
+            others = [one.name for one in self.folder.iterdir() if not one.name.startswith(".")]
+            if others:
+                raise ArgumentError(
+                    f"folder={str(self.folder)!r} holds something else, such as {others[0]!r}: "
+                    f"use a folder that is empty, or new"
+                )
+            return None
+        saved = read_manifest(self.folder)
+        group = saved["group"] if self._group is None else self._group
+        wanted = self._words | {"group": group}
+        if found := differences(saved, wanted, INFORMATIVE, "the folder"):
+            lines = [f"folder={str(self.folder)!r} holds another sweep:", *map(_short, found)]
+            raise ArgumentError("\n  ".join(lines))
+        return saved
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Which sweep a folder holds.
+
+    Raises:
+        ArgumentError: where it holds none, or one of another version of funcnn.
+    """
+    path = require_file(folder / MANIFEST)
+    with opened(path) as stream:
+        words = json.loads(stream.read())
+        if words["format"] != FORMAT:
+            raise ArgumentError(
+                f"{folder} is of format {words['format']}, which another version of funcnn wrote; "
+                f"this one reads format {FORMAT}"
+            )
+    return words
+
+
+def read_part(folder: Path, number: int, steps: int) -> Part:
+    """What came of a finished group.
+
+    Raises:
+        ArgumentError: where it is not there, or damaged.
+    """
+    place = _place(folder, number)
+    arrays = read_npz(place)
+    with opened(place):  # Its errors name the file.
+        said = arrays.pop("sha256").tobytes().hex()
+        if digest(arrays) != said:
+            raise ValueError("its SHA-256 is of other arrays")
+        state = [arrays[f"state.{number}"] for number in range(len(arrays) - 3)]
+        return Part(arrays["losses"], arrays["diverged"], arrays["kept"], state, steps, 0.0)
+
+
+def _place(folder: Path, number: int) -> Path:
+    return folder / f"group-{number:05d}.npz"
+
+
+def as_path(folder: Any) -> Path:
+    """A path, whatever stands there.
+
+    Raises:
+        ArgumentTypeError: for what is none.
+    """
+    if not is_path(folder):
+        raise ArgumentTypeError(f"folder={folder!r} is not the path of a folder")
+    return Path(folder).absolute()
+
+
+def _short(difference: str) -> str:
+    return difference if len(difference) <= 300 else f"{difference[:297]}..."
+
+
+def _key(key: Any) -> str | int:
+    """A key of a path in a tree, in JSON's words."""
+    for name in ("key", "idx", "name"):
+        if isinstance(value := getattr(key, name, None), (str, int)):
+            return value
+    return str(key)
+
+
+def _instructions() -> str:
+    """What XLA compiles for, as far as it changes bits."""
+    machine = platform.machine()
+    try:
+        flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        return machine
+    known = flags[1].split() if flags else []
+    best = next((name for name in INSTRUCTIONS if name in known), "")
+    return f"{machine} {best}".strip()
