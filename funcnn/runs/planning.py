@@ -301,7 +301,7 @@ def _params_shapes(
 
     def kind(leaf: Any) -> jax.ShapeDtypeStruct:
         # Only a step that is given whole has params that are no floats: counters in buffers.
-        own = np.result_type(leaf) if whole else np.dtype(dtype)
+        own = np.dtype(getattr(leaf, "dtype", dtype) if whole else dtype)
         held = own.kind in "biu"
         return jax.ShapeDtypeStruct(np.shape(leaf), own if held else np.dtype(dtype))
 

@@ -296,7 +296,7 @@ REFUSED = {
     "form": (lambda _: {"form": "gram"}, "form='gram'"),
     "broadcast": (lambda _: {"data": (X, Y[:, 0])}, "Using a target size"),
     "params": (lambda _: {"params": {"0.weight": np.ones((4, 3))}}, r"missing 0\.bias"),
-    "batches": (lambda _: {"batches": [np.arange(11).repeat(2)]}, "no more than these"),
+    "batches": (lambda _: {"steps": 1, "batches": [np.arange(11).repeat(2)]}, "no more than these"),
     "loss": (lambda _: {"loss": 3}, "loss must be"),
 }
 

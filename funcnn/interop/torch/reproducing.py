@@ -134,9 +134,11 @@ def _put_back(step: Step) -> Iterator[None]:
     net, optimizer, scheduler = step.net, step.optimizer, step.scheduler
     values = [(one, one.detach().clone(), one.grad) for one in tensors_of(net).values()]
     held = [(part, dict(part._buffers)) for part in net.modules()]
-    remembered = {one: copy.deepcopy(parts) for one, parts in optimizer.state.items()}
+    attributes, remembered = vars(optimizer).copy(), dict(optimizer.state)
     groups = [dict(group) for group in optimizer.param_groups]
     scheduled = None if scheduler is None else copy.deepcopy(scheduler.state_dict())
+    for one, parts in remembered.items():
+        optimizer.state[one] = copy.deepcopy(parts)
     for one, _, gradient in values:
         one.grad = None if gradient is None else gradient.clone()
     try:
@@ -148,6 +150,8 @@ def _put_back(step: Step) -> Iterator[None]:
             with torch.no_grad():
                 one.copy_(value)
             one.grad = gradient
+        vars(optimizer).clear()
+        vars(optimizer).update(attributes)
         optimizer.state.clear()
         optimizer.state.update(remembered)
         for group, before in zip(optimizer.param_groups, groups, strict=True):
