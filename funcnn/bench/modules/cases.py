@@ -88,7 +88,7 @@ def signs() -> torch.Tensor:
 
 def frozen() -> Case:
     case = rows(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 7), nn.Tanh())
-    case.net[0].requires_grad_(False)
+    next(case.net.children()).requires_grad_(False)
     return case
 
 
@@ -215,11 +215,11 @@ def corners() -> Case:
         h = h + sum(parts)
         return net.last(h) + h.amax(1, keepdim=True) + h.norm(dim=1, keepdim=True)
 
-    case = ruled(rule, normal(12, 5), normal(12, 3), first=nn.Linear(5, 6), last=nn.Linear(6, 3))
+    first = nn.Linear(5, 6)
     with torch.no_grad():
-        case.net.first.weight[:3] = 0
-        case.net.first.bias[:3] = 0
-    return case
+        first.weight[:3] = 0
+        first.bias[:3] = 0
+    return ruled(rule, normal(12, 5), normal(12, 3), first=first, last=nn.Linear(6, 3))
 
 
 def slopes() -> Case:

@@ -11,6 +11,7 @@ from typing import Any
 from funcnn.interop.torch.operations.algebra import ALGEBRA
 from funcnn.interop.torch.operations.convolution import CONVOLUTIONS
 from funcnn.interop.torch.operations.creation import CREATION
+from funcnn.interop.torch.operations.dtypes import python_number
 from funcnn.interop.torch.operations.indexing import INDEXING
 from funcnn.interop.torch.operations.normalization import NORMALIZATIONS
 from funcnn.interop.torch.operations.pointwise import POINTWISE
@@ -23,7 +24,7 @@ from funcnn.interop.torch.operations.shapes import SHAPES
 __all__ = ["OPERATIONS", "RANDOM", "WHERE_IT_IS_SAID"]
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    "_local_scalar_dense": lambda x: x,
+    "_local_scalar_dense": python_number,
     "getitem": operator.getitem,
     **POINTWISE,
     **REDUCTIONS,

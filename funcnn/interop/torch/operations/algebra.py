@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -126,5 +127,6 @@ ALGEBRA: dict[str, Callable[..., Any]] = {
     "addbmm": add_sum_of_products,
     "linalg_cholesky_ex": _with_info(jnp.linalg.cholesky),
     "linalg_inv_ex": _with_info(jnp.linalg.inv),
+    "linalg_matrix_exp": jax.scipy.linalg.expm,
     "linalg_solve_triangular": triangular_solve,
 }

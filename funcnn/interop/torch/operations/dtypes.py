@@ -7,10 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from funcnn.core import AnyArray, ArgumentError
 
-__all__ = ["as_dtype", "require_held"]
+__all__ = ["as_dtype", "python_number", "require_held"]
 
 
 def as_dtype(dtype: Any) -> Any:
@@ -30,6 +31,13 @@ def as_dtype(dtype: Any) -> Any:
             f"dtype='float64' (net.double()), or cast what is {name} in it to float32"
         )
     return held
+
+
+def python_number(x: Array) -> Array:
+    """The one number of a tensor as Python has it: a float of as many bits as JAX computes in."""
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        return x
+    return x.astype(jax.dtypes.canonicalize_dtype(np.float64))
 
 
 def require_held(array: AnyArray) -> None:
