@@ -78,19 +78,19 @@ def test_the_pictures(text):
 def test_what_the_pictures_show(monkeypatch):
     drawn = {}
     monkeypatch.setattr(
-        reports.figures, "_svg", lambda figure, _, kind, *__: drawn.update({kind: figure})
+        reports.figures, "svg", lambda figure, name, _: drawn.update({name: figure})
     )
     one = funcnn.reproduce("sine/numpy", steps=40)
     reports.figures.curves(one)
     reports.figures.fit(one)
-    above, below = drawn["curves"].axes
+    above, below = drawn["sine/numpy-curves"].axes
     for line, values in zip(
         (*above.lines, *below.lines),
         (one.reference_losses, one.losses, one.relative_difference, one.allowed_difference),
         strict=True,
     ):
         np.testing.assert_array_equal(line.get_ydata(), np.where(values > 0, values, np.nan))
-    target, fitted = drawn["fit"].axes[0].lines
+    target, fitted = drawn["sine/numpy-fit"].axes[0].lines
     np.testing.assert_array_equal(target.get_ydata(), np.sin(one.data[0]))
     np.testing.assert_array_equal(fitted.get_ydata(), one.result.predict(one.data[0]))
 
