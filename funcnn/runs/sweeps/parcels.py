@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import secrets
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -26,10 +27,13 @@ class Parcel(NamedTuple):
     Attributes:
         content: the plan.
         sender: the process that has packed it.
+        token: tells it from every other parcel: Dask knows a task by its arguments, and would
+            take that of the next sweep for one that is being forgotten.
     """
 
     content: bytes
     sender: int
+    token: str
 
 
 def packed(plan: Plan) -> Parcel:
@@ -41,7 +45,8 @@ def packed(plan: Plan) -> Parcel:
     """
     cloudpickle = _cloudpickle()
     try:
-        return Parcel(cloudpickle.dumps(plan._replace(validation=None)), os.getpid())
+        content = cloudpickle.dumps(plan._replace(validation=None))
+        return Parcel(content, os.getpid(), secrets.token_hex(8))
     except Exception as error:
         parts = {
             "model": plan.model,
