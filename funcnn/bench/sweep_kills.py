@@ -100,7 +100,7 @@ def _workers(
     while seen["kills"] < kills:
         with engine() as (executor, processes):
             trained(executor=executor)  # The workers compile.
-            # A pool lives as long as nobody breaks it; Dask starts another worker itself.
+            # The next kill is of fresh workers.
             while seen["kills"] < kills:
                 victims = processes()
                 if len(victims) < 2:
@@ -120,7 +120,7 @@ def _workers(
                 kill.join()
                 seen["sweeps"] += 1
                 bar.update(seen["kills"] - before)
-                if seen["kills"] > before and isinstance(executor, concurrent.futures.Executor):
+                if seen["kills"] > before:
                     break
     return seen
 
@@ -145,7 +145,8 @@ def _dask() -> Iterator[Any]:
         LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster,
         Client(cluster) as client,
     ):
-        yield client, lambda: [one.pid for one in cluster.workers.values() if one.pid]
+        workers: dict[Any, Any] = getattr(cluster, "workers")  # noqa: B009
+        yield client, lambda: [one.pid for one in workers.values() if one.pid]
 
 
 @contextmanager
