@@ -9,7 +9,7 @@ import click
 
 import funcnn
 
-__all__ = ["print_end", "summary"]
+__all__ = ["place", "print_end", "summary"]
 
 VALIDATION = "validation_"
 
@@ -22,8 +22,6 @@ def summary(result: funcnn.TrainResult, told: range, saved: str | None) -> dict[
         told: the steps whose losses are among them.
         saved: the path of the weights; None where they were not written.
     """
-    import jax
-
     losses, best = result.losses, result.best
     return {
         "dtype": result.dtype,
@@ -43,6 +41,15 @@ def summary(result: funcnn.TrainResult, told: range, saved: str | None) -> dict[
         "run_seconds": result.run_seconds,
         "microseconds_per_step": _microseconds(result),
         "saved": saved,
+        **place(),
+    }
+
+
+def place() -> dict[str, Any]:
+    """The facts of the machine."""
+    import jax
+
+    return {
         "device": jax.devices()[0].device_kind,
         "versions": {"funcnn": funcnn.__version__, "jax": jax.__version__},
     }

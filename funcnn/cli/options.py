@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 
 import funcnn
+from funcnn.experiments import OF_MODEL, Experiment, find
 from funcnn.losses import LOSSES
 from funcnn.models import ACTIVATIONS
 from funcnn.optimizers import OPTIMIZERS
 from funcnn.runs import DEFAULTS
 
-__all__ = ["added", "number", "of_a_run", "one_or_pair", "read_hyperparameters", "read_run"]
+__all__ = [
+    "added",
+    "number",
+    "of_a_run",
+    "one_or_pair",
+    "read_hyperparameters",
+    "read_run",
+    "record_of",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -89,6 +98,13 @@ def read_run(
         "categories": True if categories == "all" else categories and categories.split(","),
         "hidden": None if hidden is None else _widths(hidden),
     }
+
+
+def record_of(arguments: Mapping[str, Any]) -> Experiment | None:
+    """The experiment that a run is of; None on a user's data."""
+    if arguments["experiment"] is not None:
+        return find(arguments["experiment"])
+    return OF_MODEL.get(arguments["model"]) if arguments["data"] is None else None
 
 
 def one_or_pair(option: str, paths: Sequence[str]) -> Any:

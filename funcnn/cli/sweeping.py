@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import decimal
 import inspect
+import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 import funcnn
 from funcnn import signals
-from funcnn.cli.options import number, of_a_run, read_hyperparameters, read_run
+from funcnn.cli.endings import place
+from funcnn.cli.options import number, of_a_run, read_hyperparameters, read_run, record_of
 from funcnn.cli.outputs import check_picture, check_place, write_picture, write_table
 from funcnn.cli.spacing import spaced
+from funcnn.cli.watching import of_scores, read_scores
+from funcnn.data import check_destination
+from funcnn.runs import DEFAULTS
 
 __all__ = ["sweep"]
 
@@ -45,6 +51,11 @@ MOST = 2**20
     default="all",
     help="Whose params are kept: all, the N best, or nobody's.",
 )
+@of_scores
+@click.option("--halving", metavar="STEPS", type=int,
+              help="Every so many steps the worse half of the members stops.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--save", metavar="FILE", help="Write the best weights: .npz or .safetensors.")
 @click.option("--plot", metavar="FILE", help="Draw the losses: .png, .svg or .pdf.")
 @click.option("--csv", "table", metavar="FILE", help="Write a .csv with a row for each member.")
 @click.pass_context
@@ -59,6 +70,8 @@ def sweep(
     workers: int | None,
     folder: str | None,
     keep: str,
+    as_json: bool,
+    save: str | None,
     plot: str | None,
     table: str | None,
     **options: Any,
@@ -70,6 +83,8 @@ def sweep(
     1e-7:1e-5:log:20 or 0:0.9:lin:10.
     """
     arguments = read_run(**options) | {"seed": _values("--seed", seed)}
+    record = record_of(arguments)
+    arguments = read_scores(arguments, DEFAULTS.loss if record is None else record.loss)
     if learning_rate is not None:
         arguments["learning_rate"] = _values("--learning-rate", learning_rate)
     arguments |= read_hyperparameters(
@@ -78,6 +93,8 @@ def sweep(
         "NAME=VALUES",
         also=inspect.signature(funcnn.sweep).parameters,
     )
+    if save is not None:
+        check_destination(save)
     if plot is not None:
         check_picture("--plot", plot)
     if table is not None:
@@ -96,16 +113,13 @@ def sweep(
             )
         except funcnn.TrainingInterrupted as error:
             result, stop = error.result, error
-        _print(result)
-        if folder is not None:
-            click.echo(f"Folder: {folder}")
-        if plot is not None:
-            _draw(result, plot)
-            click.echo(f"Plot: {plot}")
-        if table is not None:
-            rows = result.rows()
-            write_table(list(rows[0]), [list(row.values()) for row in rows], table)
-            click.echo(f"Table: {table}")
+        written = {"folder": folder} | _write(result, save, plot, table)
+        if as_json:
+            model = arguments["model"] or (record and record.model)
+            facts = {"model": model, "interrupted": stop is not None}
+            click.echo(json.dumps(facts | _summary(result) | written))
+        else:
+            _print(result, written)
         if stop is not None:
             raise stop
     if not len(result.ranking):
@@ -141,14 +155,55 @@ def _values(option: str, text: str) -> Any:
     )
 
 
-def _print(result: funcnn.SweepResult) -> None:
-    names = list(result.settings[0])
-    click.echo("".join(f"{name:>15}" for name in [*names, "first loss", "last loss"]))
+def _write(
+    result: funcnn.SweepResult, save: str | None, plot: str | None, table: str | None
+) -> dict[str, str | None]:
+    """Write the files that are asked for; their paths, None of what was not written."""
+    saved = save if len(result.ranking) else None
+    if saved is not None:
+        result.best().save(saved)
+    if plot is not None:
+        _draw(result, plot)
+    if table is not None:
+        rows = result.rows()
+        write_table(list(rows[0]), [list(row.values()) for row in rows], table)
+    return {"saved": saved, "plot": plot, "table": table}
+
+
+def _summary(result: funcnn.SweepResult) -> dict[str, Any]:
+    """The facts of a sweep: a row for each member, and which is the best."""
+    return {
+        "dtype": result.dtype,
+        "form": result.form,
+        "group": result.group,
+        "steps": int(result.logged_steps[-1]) + 1,
+        "monitor": result.monitor,
+        "members": [
+            {name: value if _is_told(value) else None for name, value in row.items()}
+            for row in result.rows()
+        ],
+        "best": int(result.ranking[0]) if len(result.ranking) else None,
+        "formula": result.best().formula if len(result.ranking) else None,
+        "compile_seconds": result.compile_seconds,
+        "run_seconds": result.run_seconds,
+        **place(),
+    }
+
+
+def _is_told(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _print(result: funcnn.SweepResult, written: Mapping[str, str | None]) -> None:
     rows = result.rows()
+    names = [name for name in rows[0] if name not in ("diverged", "steps")]
+    heads = [name.replace("_", " ") if name not in result.settings[0] else name for name in names]
+    click.echo("".join(f"{head:>{_wide(head)}}" for head in heads))
     for member in result.ranking[:BEST]:
-        row = rows[member]
-        numbers = [*(row[name] for name in names), row["first_loss"], row["last_loss"]]
-        click.echo("".join(f"{value:>15.6g}" for value in numbers))
+        values = (f"{rows[member][name]:.6g}" for name in names)
+        click.echo(
+            "".join(f"{value:>{_wide(head)}}" for value, head in zip(values, heads, strict=True))
+        )
     members, finite = len(rows), len(result.ranking)
     if finite < members:
         click.echo(f"{members - finite} of {members} members diverged")
@@ -159,6 +214,14 @@ def _print(result: funcnn.SweepResult) -> None:
         f"Time: {result.compile_seconds:.2f} s to compile, {result.run_seconds:.2f} s for "
         f"{members} members of {steps} steps"
     )
+    for name, path in zip(("Folder", "Weights", "Plot", "Table"), written.values(), strict=True):
+        if path is not None:
+            click.echo(f"{name}: {path}")
+
+
+def _wide(head: str) -> int:
+    """The width of a column."""
+    return max(15, len(head) + 2)
 
 
 def _draw(result: funcnn.SweepResult, path: str) -> None:

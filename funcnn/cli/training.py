@@ -15,11 +15,11 @@ import funcnn
 from funcnn import signals
 from funcnn.cli import processes, streams
 from funcnn.cli.endings import print_end, summary
-from funcnn.cli.options import number, of_a_run, read_hyperparameters, read_run
+from funcnn.cli.options import number, of_a_run, read_hyperparameters, read_run, record_of
 from funcnn.cli.outputs import check_place, write_table
 from funcnn.cli.watching import of_what_is_watched, read_watched, recording
 from funcnn.data import check_destination
-from funcnn.experiments import OF_MODEL, Experiment, find
+from funcnn.experiments import OF_MODEL, Experiment
 from funcnn.runs import DEFAULTS, logged_steps
 
 __all__ = ["models", "train"]
@@ -77,7 +77,7 @@ def train(
     --save has written.
     """
     arguments = read_run(**options)
-    record = _record(arguments)
+    record = record_of(arguments)
     arguments = read_watched(arguments, DEFAULTS.loss if record is None else record.loss)
     arguments |= read_hyperparameters(settings, _numbers, "NAME=NUMBER (or true, false)")
     if save is not None:
@@ -167,13 +167,6 @@ def _failure(path: str | None, write: Callable[[str], None]) -> list[OSError]:
 def _write_history(result: funcnn.TrainResult, path: str) -> None:
     columns = [column.tolist() for column in result.history.values()]
     write_table(list(result.history), list(zip(*columns, strict=True)), path)
-
-
-def _record(arguments: Mapping[str, Any]) -> Experiment | None:
-    """The experiment that the run is of; None on a user's data."""
-    if arguments["experiment"] is not None:
-        return find(arguments["experiment"])
-    return OF_MODEL.get(arguments["model"]) if arguments["data"] is None else None
 
 
 def _printed(record: Experiment | None, log_every: int | None, run: Mapping[str, Any]) -> Any:

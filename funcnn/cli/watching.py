@@ -1,4 +1,4 @@
-"""The options of ``funcnn train`` for what is watched and kept of a run while it goes on."""
+"""The options for what is watched and kept of a run while it goes on."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from funcnn.data import require_place
 from funcnn.losses import LOSSES, binary_cross_entropy, cross_entropy, named, without_options
 from funcnn.metrics import METRICS
 
-__all__ = ["of_what_is_watched", "read_watched", "recording"]
+__all__ = ["of_scores", "of_what_is_watched", "read_scores", "read_watched", "recording"]
 
 RESUME = {"auto": "auto", "true": True, "false": False}
 
-_OPTIONS = (
+_SCORES = (
     click.option("--validation", metavar="FILE", multiple=True,
                  help="Samples to validate on, given as --data is."),
     click.option("--validation-fraction", metavar="PART", type=float,
@@ -31,10 +31,13 @@ _OPTIONS = (
     click.option("--monitor", metavar="SCORE",
                  help="Keep the weights of the step at which this score is the best; with "
                       "validation and without it validation_loss; last: those of the last step."),
-    click.option("--mode", help="min or max: which of --monitor is the best."),
     click.option("--patience", metavar="N", type=int,
                  help="Stop after N measurements without a better one, and keep the best weights."),
     click.option("--min-delta", type=float, help="By how much a score must be better to count."),
+)  # fmt: skip
+
+_KEPT = (
+    click.option("--mode", help="min or max: which of --monitor is the best."),
     click.option("--checkpoints", metavar="DIR", help="Save the run in DIR while it goes on."),
     click.option("--checkpoint-every", metavar="STEPS|TIME",
                  help="Steps between two, or time: 30s, 5min, 1h; a minute without it."),
@@ -51,7 +54,12 @@ _OPTIONS = (
 
 def of_what_is_watched(command: Command) -> Command:
     """Give a command these options."""
-    return added(_OPTIONS, command)
+    return added((*_SCORES, *_KEPT), command)
+
+
+def of_scores(command: Command) -> Command:
+    """Give a command those of them that say what is measured."""
+    return added(_SCORES, command)
 
 
 def read_watched(options: Mapping[str, Any], usual_loss: str) -> dict[str, Any]:
@@ -61,8 +69,17 @@ def read_watched(options: Mapping[str, Any], usual_loss: str) -> dict[str, Any]:
         options: all of them, as ``read_run`` gives them.
         usual_loss: the name of the loss where the options name none.
     """
-    validation = one_or_pair("--validation", options["validation"])
-    metrics, every = options["metrics"], options["checkpoint_every"]
+    every = options["checkpoint_every"]
+    return {
+        **read_scores(options, usual_loss),
+        "checkpoint_every": int(every) if every is not None and every.isdecimal() else every,
+        "resume": RESUME.get(options["resume"]),
+    }
+
+
+def read_scores(options: Mapping[str, Any], usual_loss: str) -> dict[str, Any]:
+    """The same, of those that say what is measured."""
+    validation, metrics = one_or_pair("--validation", options["validation"]), options["metrics"]
     if metrics is not None:
         metrics = metrics.split(",")
     monitor = options["monitor"]
@@ -76,8 +93,6 @@ def read_watched(options: Mapping[str, Any], usual_loss: str) -> dict[str, Any]:
         "validation": validation,
         "metrics": metrics,
         "monitor": None if monitor == "last" else monitor,
-        "checkpoint_every": int(every) if every is not None and every.isdecimal() else every,
-        "resume": RESUME.get(options["resume"]),
     }
 
 

@@ -122,14 +122,14 @@ ARGUMENTS = Table(
         "foreach fused capturable differentiable run_eagerly",
         "JAX chooses the device: train inside `with jax.default_device(...):`.": "device devices "
         "accelerator gpu cuda use_gpu",
-        "It is an argument of funcnn.train: the members of a sweep make all their steps, and are "
-        "compared by their losses.": "callbacks checkpoints checkpoint_every evaluate_every keep "
-        "metrics min_delta monitor other_data patience resume validation validation_fraction",
+        "It is an argument of funcnn.train: what finished members of a sweep have come to is kept "
+        "by folder=.": "callbacks checkpoints checkpoint_every other_data resume",
         "The models have their own: pass a model of your own for others.": "bias use_bias "
         "fit_intercept kernel_initializer init",
         "model='mlp_linear' takes it.": "activation dropout",
         "It is the share that is kept; dropout is the share that is set to 0.": "keep_prob",
-        "It is an argument of funcnn.sweep.": "mode group workers executor folder",
+        "It is an argument of funcnn.sweep.": "mode group workers executor folder halving "
+        "higher_is_better",
         "train keeps the loss of every step.": "keep_every",
         "'sum_squared_error' is a sum over the samples; every other loss is a mean.": "reduction "
         "reduce size_average",

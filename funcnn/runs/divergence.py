@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
 from funcnn.core import TrainState
 from funcnn.loop.forms import Kept
 from funcnn.runs.advance import Advance
+from funcnn.runs.merging import merged
 
 __all__ = ["NEVER", "Divergence"]
 
@@ -62,6 +61,7 @@ class Divergence:
         after: Kept,
         losses: Float[np.ndarray, "members steps"],
         left: TrainState | None,
+        ended: Bool[np.ndarray, " members"],
     ) -> tuple[Kept, Float[np.ndarray, "members steps"]]:
         """What a segment has come to.
 
@@ -72,29 +72,30 @@ class Divergence:
             losses: the losses of the segment.
             left: the state after it as users see it, where the run ends with it: then no
                 loss tells of the params any more.
+            ended: which members make no more steps, since they diverged or were stopped.
 
         Returns:
-            What the loop holds, each member that diverged at its last finite state; and the
-            losses, NaN from where it diverged.
+            What the loop holds, each member that diverged at its last finite state, and each
+            that has ended as it was; and the losses, NaN from where a member diverged or ended.
         """
         self._held = [self._held[0], *self._held[-1:], (first, before.state)]
-        stopped = self.steps != NEVER
         finite = np.isfinite(losses)
         if left is not None:
             finite = np.append(finite, self._finite(left)[:, None], axis=1)
-        if finite.all() and not stopped.any():
+        if finite.all() and not ended.any():
             return after, losses
 
-        bad = np.where(finite.all(axis=1) | stopped, NEVER, first + finite.argmin(axis=1))
+        bad = np.where(finite.all(axis=1) | ended, NEVER, first + finite.argmin(axis=1))
         state = after.state
-        if stopped.any():
-            state = self._take(before.state, state, stopped)
+        if ended.any():
+            state = self._take(before.state, state, ended)
         for step in np.unique(bad[bad != NEVER]).tolist():
             state = self._last_finite(after, state, step, bad == step)
-        self.steps = np.where(stopped, self.steps, bad)
+        self.steps = np.where(ended, self.steps, bad)
         ends = np.where(self.steps == NEVER, np.inf, self.steps)
         made = np.arange(first, first + losses.shape[1])
-        losses = np.where(made < ends[:, None], losses, np.nan).astype(losses.dtype)
+        finite_steps = (made < ends[:, None]) & ~ended[:, None]
+        losses = np.where(finite_steps, losses, np.nan).astype(losses.dtype)
         return after._replace(state=state), losses
 
     def _last_finite(
@@ -144,12 +145,4 @@ class Divergence:
         """The state with some members replaced."""
         if not members.any():
             return state
-        return _taken(taken, state, members) if self._many else taken
-
-
-@jax.jit
-def _taken(taken: Any, state: Any, members: Bool[Array, " members"]) -> Any:
-    def choose(one: Any, other: Any) -> Any:
-        return jnp.where(members.reshape(-1, *(1,) * (one.ndim - 1)), one, other)
-
-    return jax.tree.map(choose, taken, state)
+        return merged(taken, state, members) if self._many else taken

@@ -11,14 +11,18 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from funcnn.core import Loss, Model, Params, Samples
-from funcnn.core.caches import remembered
+from funcnn.core.caches import compiled, remembered
 from funcnn.core.precision import jax_promotion
 from funcnn.data.scaling import Scale
 from funcnn.loop.gradient import loss_of
 from funcnn.metrics import Metric
-from funcnn.runs.prediction import predictions
+from funcnn.runs.observers.evaluations import Patience
+from funcnn.runs.prediction import ROWS, predictions, predictor
 
-__all__ = ["Evaluation"]
+__all__ = ["PREFIX", "Evaluation", "Watched"]
+
+PREFIX = "validation_"
+"""What the names of scores on the validation part begin with."""
 
 
 class Evaluation(NamedTuple):
@@ -47,6 +51,10 @@ class Evaluation(NamedTuple):
         loss = ["loss"] if self.prefix else []  # That of training is recorded anyway.
         return [self.prefix + name for name in (*loss, *(one.name for one in self.metrics))]
 
+    def rows(self, steps: int) -> int:
+        """How many records a run of so many steps has."""
+        return -(-steps // self.every)
+
     def scores(self, model: Model, loss: Loss, params: Params) -> dict[str, float]:
         """The loss and the metrics by name; to be called inside ``numerics``."""
         if self.data is None:
@@ -63,7 +71,75 @@ class Evaluation(NamedTuple):
             else:
                 pair = (_in_own_unit(np.asarray(one), self.scale) for one in (prediction, y[:]))
                 found.append(float(metric.function(*pair)))
+        return self._named(found)
+
+    def scores_of_members(
+        self, model: Model, loss: Loss, params: Params
+    ) -> dict[str, Float[np.ndarray, " members"]]:
+        """The same of many members, whose params have a leading axis; in one program for all."""
+        if self.data is None:
+            return {}
+        x, y, weight = self.data
+        traced = tuple(metric.function for metric in self.metrics if metric.traced)
+        measure = _measured_of_members(predictor(model), loss, traced, max(1, ROWS // len(y)))
+        measured = np.asarray(measure(params, x, y, weight, self.scale), np.float64)
+        values = iter(measured.T)
+        loss_of_each = next(values)
+        of_metrics = [
+            next(values) if metric.traced else self._one_by_one(model, params, metric)
+            for metric in self.metrics
+        ]
+        return self._named([loss_of_each, *of_metrics])
+
+    def _named(self, found: list[Any]) -> dict[str, Any]:
         return dict(zip(self.names, found if self.prefix else found[1:], strict=True))
+
+    def _one_by_one(
+        self, model: Model, params: Params, metric: Metric
+    ) -> Float[np.ndarray, " members"]:
+        """A metric that computes with NumPy, of each member."""
+        assert self.data is not None
+        members = len(jax.tree.leaves(params)[0])
+        target = _in_own_unit(np.asarray(self.data.y), self.scale)
+        scores = np.empty(members)
+        for member in range(members):
+            own = jax.tree.map(lambda leaf, row=member: leaf[row], params)
+            prediction = np.asarray(predictions(model, own, self.data.x))
+            scores[member] = metric.function(_in_own_unit(prediction, self.scale), target)
+        return scores
+
+
+class Watched(NamedTuple):
+    """What is measured of a run.
+
+    Attributes:
+        evaluation: what, when and on which samples; None where nobody asked for any of it.
+        patience: which score tells the best, and when to stop; None where nobody asked.
+    """
+
+    evaluation: Evaluation | None = None
+    patience: Patience | None = None
+
+    @property
+    def monitor(self) -> str:
+        """The score by which runs are compared: ``"last_loss"`` where nothing else tells."""
+        if self.patience is not None:
+            return self.patience.monitor
+        is_validated = self.evaluation is not None and self.evaluation.prefix
+        return f"{PREFIX}loss" if is_validated else "last_loss"
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What must be the same in a sweep that goes on."""
+        if self.evaluation is None:
+            return {}
+        words = {"every": self.evaluation.every, "scores": self.evaluation.names}
+        return words if self.patience is None else words | self.patience._asdict()
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher one is a better one."""
+        return self.patience is not None and self.patience.higher_is_better
 
 
 @remembered
@@ -75,13 +151,46 @@ def _measured(
     def measure(
         prediction: Array, y: Array, weight: Array | None, scale: Scale | None
     ) -> Float[Array, " scores"]:
-        value = loss_of(loss(), prediction, y, weight)
-        with jax_promotion():
-            unscaled = [_in_own_unit(array, scale) for array in (prediction, y)]
-            scores = [jnp.asarray(metric(*unscaled), value.dtype) for metric in metrics()]
-        return jnp.stack([value, *scores])
+        return _measure(loss(), metrics(), prediction, y, weight, scale)
 
     return jax.jit(measure)
+
+
+@remembered
+def _measured_of_members(
+    predict: Callable[[], Callable[..., Any]],
+    loss: Callable[[], Loss],
+    metrics: Callable[[], tuple[Callable[..., Any], ...]],
+    at_once: Callable[[], int],
+) -> Callable[..., Float[Array, "members scores"]]:
+    """The loss and the metrics of many members, so many side by side."""
+    width = at_once()
+
+    def measure(
+        params: Params, x: Array, y: Array, weight: Array | None, scale: Scale | None
+    ) -> Float[Array, "members scores"]:
+        def of_one(own: Params) -> Float[Array, " scores"]:
+            prediction = compiled(predict())(own, x)
+            return _measure(loss(), metrics(), prediction, y, weight, scale)
+
+        return jax.lax.map(of_one, params, batch_size=width)
+
+    return jax.jit(measure)
+
+
+def _measure(
+    loss: Loss,
+    metrics: tuple[Callable[..., Any], ...],
+    prediction: Array,
+    y: Array,
+    weight: Array | None,
+    scale: Scale | None,
+) -> Float[Array, " scores"]:
+    value = loss_of(loss, prediction, y, weight)
+    with jax_promotion():
+        unscaled = [_in_own_unit(array, scale) for array in (prediction, y)]
+        scores = [jnp.asarray(metric(*unscaled), value.dtype) for metric in metrics]
+    return jnp.stack([value, *scores])
 
 
 def _in_own_unit(array: Any, scale: Scale | None) -> Any:

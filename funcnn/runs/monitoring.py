@@ -16,7 +16,7 @@ from funcnn.core.precision import numerics
 from funcnn.core.tracing import plain_errors
 from funcnn.data.scaling import Scale
 from funcnn.metrics import Metric, named_all
-from funcnn.runs.evaluation import Evaluation
+from funcnn.runs.evaluation import PREFIX, Evaluation, Watched
 from funcnn.runs.history import History
 from funcnn.runs.observers import Callback, Callbacks, EarlyStopping, Evaluations, Observer
 from funcnn.runs.observers.evaluations import Best, Patience
@@ -24,9 +24,7 @@ from funcnn.runs.plan import Plan
 from funcnn.runs.prediction import predictor
 from funcnn.runs.shapes import structs
 
-__all__ = ["Monitoring", "monitoring_of"]
-
-PREFIX = "validation_"
+__all__ = ["Monitoring", "monitoring_of", "watched_of"]
 
 
 class Monitoring(NamedTuple):
@@ -107,13 +105,19 @@ def monitoring_of(
     Raises:
         ArgumentError, ArgumentTypeError: for arguments that cannot be used.
     """
-    evaluation = _evaluation(plan, named_all(metrics), evaluate_every)
-    stopping = _patience(evaluation, monitor, mode, patience, min_delta)
     functions = _callbacks(callbacks)
-    nothing = evaluation.data is None and evaluate_every is None
-    if nothing and stopping is None and not functions:
+    evaluation, stopping = watched_of(
+        plan,
+        metrics=metrics,
+        evaluate_every=evaluate_every,
+        monitor=monitor,
+        mode=mode,
+        patience=patience,
+        min_delta=min_delta,
+        anyhow=bool(functions),
+    )
+    if evaluation is None:
         return Monitoring()
-    _require_scores(plan, evaluation)
     scores = functools.partial(evaluation.scores, plan.model, plan.loss)
     records = Evaluations(evaluation.every, plan.steps, plan.per_epoch, scores, evaluation.names)
     return Monitoring(
@@ -123,6 +127,36 @@ def monitoring_of(
         else EarlyStopping(records, stopping, jax.tree.structure(plan.shapes.state.params)),
         Callbacks(functions, records, plan.steps) if functions else None,
     )
+
+
+def watched_of(
+    plan: Plan,
+    *,
+    metrics: Any = None,
+    evaluate_every: Any = None,
+    monitor: Any = None,
+    mode: Any = None,
+    higher_is_better: Any = None,
+    patience: Any = None,
+    min_delta: Any = None,
+    anyhow: bool = False,
+) -> Watched:
+    """What the arguments of ``train`` ask to be measured.
+
+    The arguments are those of :func:`monitoring_of`; ``higher_is_better`` is ``mode`` of a sweep,
+    where that is another argument. With ``anyhow`` the loss is recorded where none of them asks
+    for anything.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for arguments that cannot be used.
+    """
+    evaluation = _evaluation(plan, named_all(metrics), evaluate_every)
+    stopping = _patience(evaluation, monitor, mode, higher_is_better, patience, min_delta)
+    nothing = evaluation.data is None and evaluate_every is None
+    if nothing and stopping is None and not anyhow:
+        return Watched()
+    _require_scores(plan, evaluation)
+    return Watched(evaluation, stopping)
 
 
 def _evaluation(plan: Plan, metrics: tuple[Metric, ...], every: Any) -> Evaluation:
@@ -137,10 +171,15 @@ def _evaluation(plan: Plan, metrics: tuple[Metric, ...], every: Any) -> Evaluati
 
 
 def _patience(
-    evaluation: Evaluation, monitor: Any, mode: Any, patience: Any, min_delta: Any
+    evaluation: Evaluation,
+    monitor: Any,
+    mode: Any,
+    higher_is_better: Any,
+    patience: Any,
+    min_delta: Any,
 ) -> Patience | None:
     if monitor is None and patience is None:
-        given = {"mode": mode, "min_delta": min_delta}
+        given = {"mode": mode, "higher_is_better": higher_is_better, "min_delta": min_delta}
         for name, value in given.items():
             if value is not None:
                 raise ArgumentError(f"{name} is for patience= or monitor=, which are not given")
@@ -153,9 +192,12 @@ def _patience(
     is_higher = higher.get(monitor, False)
     if mode is not None:
         is_higher = checks.choice("mode", mode, ("min", "max")) == "max"
+    if higher_is_better is not None:
+        is_higher = checks.flag("higher_is_better", higher_is_better)
     if is_higher is None:
         raise ArgumentError(
-            f"monitor={monitor!r} is a metric of your own: give mode='min' or mode='max'"
+            f"monitor={monitor!r} is a metric of your own: give mode='min' or mode='max' (of a "
+            f"sweep, higher_is_better=True or False)"
         )
     return Patience(
         monitor,

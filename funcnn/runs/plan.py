@@ -15,6 +15,7 @@ from funcnn.loop.forms import Form
 from funcnn.loop.problem import Problem
 from funcnn.loop.whole import StepMaker
 from funcnn.runs.choices import numbers_of
+from funcnn.runs.evaluation import Watched
 from funcnn.runs.preparation import Preparation
 from funcnn.runs.shapes import RunShapes, structs
 
@@ -32,7 +33,7 @@ class Plan(NamedTuple):
         optimizer: the optimizer, its numbers settled.
         recipe: the model's name and options; None for a model of one's own.
         params: where to start; None to draw the model's initial values.
-        state: the state to go on from; None to start anew.
+        state: the state to go on from, of many members with a leading axis; None to start anew.
         done: how many steps of this run the state has made already: of a run that goes on
             from a checkpoint.
         named: the optimizer's numbers that the call gives: they replace those of ``state``.
@@ -47,6 +48,7 @@ class Plan(NamedTuple):
         per_epoch: how many of them go once through all samples.
         dtype: the run's arithmetic.
         seed: what the random numbers follow from.
+        watched: what is measured of each member of a sweep.
     """
 
     problem: Problem
@@ -69,6 +71,7 @@ class Plan(NamedTuple):
     dtype: str
     seed: int
     done: int = 0
+    watched: Watched = Watched()
 
     @property
     def resident(self) -> Samples:
@@ -80,7 +83,7 @@ class Plan(NamedTuple):
     @property
     def first(self) -> int:
         """The number of the run's first step: 0, but for a run that goes on from a state."""
-        return 0 if self.state is None else int(self.state.step) - self.done
+        return 0 if self.state is None else int(np.max(np.asarray(self.state.step))) - self.done
 
     @property
     def state_shapes(self) -> TrainState:

@@ -40,7 +40,8 @@ class Outcome(NamedTuple):
 
     Attributes:
         state: the state after the last step, as users see it; of a member that diverged
-            its last finite one. Of many members each array has a leading axis (members,).
+            its last finite one, of one that an observer has stopped the one then. Of many
+            members each array has a leading axis (members,).
         steps: how many steps were made.
         diverged: for each member the first step that is not finite, or ``NEVER``.
         compile_seconds: what went by before the first step.
@@ -86,19 +87,21 @@ def run(
 
         count = 1 if members is None else len(members)
         divergence = Divergence(advance, made.leave, kept, count, members is not None, plan.done)
-        done, stop, left = plan.done, False, None
-        while done < plan.steps and not stop:
+        ended = np.zeros(count, bool)  # Who makes no more steps.
+        done, left = plan.done, None
+        while done < plan.steps and not ended.all():
             length = _length(pace, observers, done, min(advance.most(done), plan.steps - done))
             after, losses = _segment(advance, kept, done, length, pace)
             left = made.leave(after) if done + length == plan.steps else None
-            kept, losses = divergence.check(done, kept, after, losses.reshape(count, length), left)
+            losses = losses.reshape(count, length)
+            kept, losses = divergence.check(done, kept, after, losses, left, ended)
             if kept is not after:
                 left = None  # A member was put back to its last finite state.
             segment = Segment(done, losses, functools.cache(functools.partial(made.leave, kept)))
             done += length
-            stop = NEVER not in divergence.steps
+            ended = ended | (divergence.steps != NEVER)
             for observer in observers:
-                stop = observer.see(segment) or stop
+                ended = ended | observer.see(segment)
         left = made.leave(kept) if left is None else left
         _wait_for(left)
         return Outcome(

@@ -48,6 +48,7 @@ def make(folder: Path) -> SimpleNamespace:
     made.reg = funcnn.train(**NET)
     made.cla = funcnn.train(**CLASSES)
     made.pol = funcnn.train("polynomial", CURVE, steps=2)
+    made.swept = funcnn.sweep(**NET, seed=range(2))
     for result, x in ((made.reg, X), (made.cla, X), (made.pol, CURVE[0])):
         result.predict(x)
     made.m = funcnn.models.make("mlp", in_features=3, hidden=4, out_features=2)
@@ -58,6 +59,8 @@ def make(folder: Path) -> SimpleNamespace:
     made.bfloat = jnp.ones(2, jnp.bfloat16)
     funcnn.save_params({"w": np.ones(2)}, folder / "own.npz")
     np.savez(folder / "d.npz", x=X, y=Y)
+    np.save(folder / "x.npy", X32)
+    np.save(folder / "y.npy", Y32)
     return made
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 import funcnn
-from bad_calls.calls import NET, TYPE, VALUE, X, Y, swept, torch
+from bad_calls.calls import NET, TYPE, VALUE, X, swept, torch
 
 FORK = multiprocessing.get_context("fork")
 
@@ -114,8 +114,31 @@ SWEEPS = {
         VALUE, "optimizer: it draws random numbers, which would be the same"),
     "sweep-callbacks": (lambda _: funcnn.sweep(**NET, seed=range(2), callbacks=[print]),
         TYPE, "sweep takes no callbacks. It is an argument of funcnn.train:"),
-    "sweep-validation": (lambda _: funcnn.sweep(**NET, seed=range(2), validation=(X, Y)),
-        TYPE, "sweep takes no validation. It is an argument of funcnn.train:"),
+    "sweep-validation": (swept({"seed": [1], "validation": 3}),
+        TYPE, "validation: data must be a pair"),
+    "sweep-halving": (swept({"seed": [1], "halving": 0}), VALUE, "halving=0 must be at least 1"),
+    "sweep-halving-late": (swept({"seed": [1], "steps": 5, "halving": 5}),
+        VALUE, "halving=5 must be below the 5 steps"),
+    "sweep-halving-score": (swept({"seed": [1], "evaluate_every": 7, "halving": 20}),
+        VALUE, "there is a score to drop by every 7 steps"),
+    "sweep-halving-patience": (swept({"seed": [1], "patience": 2, "halving": 20}),
+        VALUE, "halving and patience: give one of the two"),
+    "sweep-halving-keep": (swept({"seed": [1], "keep": 2, "halving": 20}),
+        VALUE, "leave folder= and keep= out"),
+    "sweep-validation-file": (lambda made: funcnn.sweep(**NET, seed=range(2),
+        validation=(made.tmp / "x.npy", made.tmp / "y.npy")),
+        VALUE, "validation in .npy files: a sweep holds its data"),
+    "sweep-monitor": (swept({"seed": [1], "monitor": "accuracy"}),
+        VALUE, "monitor='accuracy' is not known"),
+    "sweep-monitor-own": (swept({"seed": [1], "metrics": {"own": max}, "monitor": "own"}),
+        VALUE, "of a sweep, higher_is_better=True or False"),
+    "sweep-higher": (swept({"seed": [1], "monitor": "loss", "higher_is_better": "no"}),
+        TYPE, "higher_is_better='no' must be True or False"),
+    "sweep-higher-of-nothing": (swept({"seed": [1], "higher_is_better": True}),
+        VALUE, "higher_is_better is for patience= or monitor="),
+    "sweep-patience": (swept({"seed": [1], "patience": 0}), VALUE, "patience=0 must be at least"),
+    "sweep-evaluate-every": (swept({"seed": [1], "evaluate_every": 0}),
+        VALUE, "evaluate_every=0 must be at least 1"),
     "sweep-checkpoints": (lambda _: funcnn.sweep(**NET, seed=range(2), checkpoints="a"),
         TYPE, "sweep takes no checkpoints. It is an argument of"),
     "sweep-keep-every-too": (lambda _: funcnn.sweep(**NET, seed=range(2), keep_every=1.5),
@@ -131,8 +154,11 @@ SWEEPS = {
     "sweep-text-too": (lambda _: funcnn.sweep(**NET, seed="0:4"),
         TYPE, "seed='0:4': several values are a list, a tuple, a range or an"),
     "sweep-validation-fraction": (lambda _: funcnn.sweep(**NET, seed=range(2),
-        validation_fraction=0.5),
-        TYPE, "sweep takes no validation_fraction. It is an argument of"),
+        validation_fraction=1.5), VALUE, "validation_fraction=1.5 must be below 1"),
+    "sweep-predict": (lambda made: made.swept.predict(np.ones((4, 5))),
+        VALUE, "a sample of x has shape (5,)"),
+    "sweep-predict-nobody": (lambda made: made.swept.predict(X, members=[]),
+        VALUE, "members=[] holds no members"),
     "sweep-huge": (lambda _: funcnn.sweep(**NET | {"hidden": 10 ** 6}, seed=range(2 ** 20)),
         VALUE, "the states of 1048576 members need"),
 }  # fmt: skip

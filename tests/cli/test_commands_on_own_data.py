@@ -258,3 +258,21 @@ def test_a_sweep_takes_what_a_run_does(run, table, tmp_path):
     )  # fmt: skip
     rows = [line.split(",") for line in written.read_text().splitlines()]
     assert float(rows[2][2]) == pytest.approx(alone.losses[-1], rel=1e-5)
+
+
+def test_a_sweep_validates_halves_saves_the_best_and_prints_json(run, table, tmp_path):
+    weights = tmp_path / "w.npz"
+    code, out, err = run(
+        "sweep", "mlp_linear", "--data", table, "--target", "y", "--hidden", 3, "--steps", 12,
+        "--learning-rate", "1e-3,1e-2,0.1", "--validation-fraction", 0.25, "--evaluate-every", 4,
+        "--halving", 4, "--save", weights, "--json",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["monitor"] == "validation_loss"
+    assert [row["steps"] for row in told["members"]].count(12) == 1
+    best = told["members"][told["best"]]
+    assert best["steps"] == 12
+    assert best["validation_r2"] is not None
+    assert told["saved"] == str(weights)
+    assert funcnn.load_model(weights).recipe == {"model": "mlp_linear"}

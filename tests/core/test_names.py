@@ -21,17 +21,9 @@ WATCHING = ["validation", "validation_fraction", "metrics", "evaluate_every", "m
             "patience", "min_delta", "callbacks", "checkpoints", "checkpoint_every", "keep",
             "resume", "other_data"]  # fmt: skip
 OF_TRAIN = [*SHARED, *WATCHING, "state", "log_every", *OPTIMIZERS_OWN, *LOSSES_OWN]
-OF_SWEEP = [
-    *SHARED,
-    "mode",
-    "keep_every",
-    "group",
-    "workers",
-    "executor",
-    "folder",
-    "keep",
-    *OPTIMIZERS_OWN,
-]
+OF_SWEEP = [*SHARED, "mode", "keep_every", "group", "workers", "executor", "folder", "keep",
+            "validation", "validation_fraction", "metrics", "evaluate_every", "monitor",
+            "higher_is_better", "patience", "min_delta", "halving", *OPTIMIZERS_OWN]  # fmt: skip
 CHOICES = {
     "loss": list(LOSSES),
     "metrics": list(METRICS),
@@ -168,7 +160,7 @@ def test_only_what_is_accepted_is_suggested():
     assert refusal(sweep, "verbose", OF_SWEEP) == "sweep takes no verbose; did you mean progress?"
     assert refusal(train, "max_epochs", ["data"]) == "train takes no max_epochs."
     for name in WATCHING:
-        if name not in ("mode", "keep"):
+        if name not in OF_SWEEP:
             said = refusal(sweep, name, OF_SWEEP)
             assert said.startswith(f"sweep takes no {name}. It is an argument of funcnn.train")
     assert refusal(train, "betas", ["beta1"]).endswith("did you mean beta1?")  # as misspelt

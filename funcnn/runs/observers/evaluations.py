@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from funcnn.core import Params
 from funcnn.runs.observers.observer import Observer, Segment
@@ -26,6 +26,7 @@ class Evaluations(Observer):
         per_epoch: how many go once through all samples.
         scores: gives the scores for the params by name.
         names: the names of the scores.
+        many: whether the run is of many members: what is recorded has an axis (members,).
 
     Attributes:
         every: how many steps.
@@ -38,13 +39,14 @@ class Evaluations(Observer):
         every: int,
         steps: int,
         per_epoch: int,
-        scores: Callable[[Params], dict[str, float]],
+        scores: Callable[[Params], dict[str, Any]],
         names: Sequence[str] = (),
+        many: bool = False,
     ) -> None:
         self.every, self._steps, self._per_epoch = every, steps, per_epoch
-        self._scores, self.names = scores, tuple(names)
+        self._scores, self.names, self._many = scores, tuple(names), many
         # All of them, for one sum: sums of parts would depend on where the run was cut.
-        self._losses: list[Float[np.ndarray, " steps"]] = []
+        self._losses: list[Float[np.ndarray, "*members steps"]] = []
         self.rows: list[dict[str, Any]] = []
 
     def next_step(self, step: int) -> int:
@@ -53,18 +55,20 @@ class Evaluations(Observer):
 
     def see(self, segment: Segment) -> bool:
         """Record, where it is time; never stop."""
-        self._losses.append(segment.losses[0])
+        self._losses.append(segment.losses if self._many else segment.losses[0])
         if segment.end % self.every and segment.end != self._steps:
             return False
-        self._record(segment.end, np.concatenate(self._losses), self._scores(segment.view().params))
+        losses = np.concatenate(self._losses, axis=-1)
+        self._record(segment.end, losses, self._scores(segment.view().params))
         self._losses = []
         return False
 
     def _record(
-        self, step: int, losses: Float[np.ndarray, " steps"], scores: Mapping[str, float]
+        self, step: int, losses: Float[np.ndarray, "*members steps"], scores: Mapping[str, Any]
     ) -> None:
+        mean = losses.mean(axis=-1, dtype=np.float64)
         row = {"step": step, "epoch": step / self._per_epoch}
-        self.rows.append(row | {"loss": float(losses.mean(dtype=np.float64))} | dict(scores))
+        self.rows.append(row | {"loss": mean if self._many else float(mean)} | dict(scores))
 
     def newest(self, step: int) -> dict[str, Any] | None:
         """What was recorded after that many steps; None where nothing was."""
@@ -112,6 +116,16 @@ class Patience(NamedTuple):
     patience: int | None = None
     min_delta: float = 0.0
 
+    def is_better(
+        self, values: Float[np.ndarray, " scores"], best: Float[np.ndarray, " scores"]
+    ) -> Bool[np.ndarray, " scores"]:
+        """Whether scores count as better than the best before, which are NaN where there is none.
+
+        A score that is not finite is no better than any.
+        """
+        gain = values - best if self.higher_is_better else best - values
+        return np.isfinite(values) & (np.isnan(best) | (gain > self.min_delta))
+
 
 class Best(NamedTuple):
     """The best record of a run.
@@ -155,7 +169,8 @@ class EarlyStopping(Observer):
         if row is None:
             return False
         value = row[self.patience.monitor]
-        if self._is_better(value):
+        before = math.nan if self.best is None else self.best.value
+        if self.patience.is_better(np.array([value]), np.array([before])).item():
             self.best, self._since = Best(segment.end, value, segment.view().params), 0
         else:
             self._since += 1
@@ -165,16 +180,6 @@ class EarlyStopping(Observer):
     def _is_over(self) -> bool:
         patience = self.patience.patience
         return patience is not None and self._since >= patience
-
-    def _is_better(self, value: float) -> bool:
-        if not math.isfinite(value):
-            return False
-        if self.best is None:
-            return True
-        gain = self.best.value - value
-        if self.patience.higher_is_better:
-            gain = -gain
-        return gain > self.patience.min_delta
 
     def memory(self) -> dict[str, Any]:
         """What must be known to go on."""

@@ -59,11 +59,12 @@ class Losses(Observer):
         """The kept losses; NaN for steps up to ``steps`` that were not made."""
         if self._last is None:
             raise ValueError("the run has made no step")
-        last = [] if (self._steps - 1) % self._keep_every == 0 else [self._last]
-        parts = [*self._kept, *last]
+        wanted = self._steps if steps is None else steps
+        # The last step of a run that ended before is not the last that is wanted.
+        has_last = wanted > self._steps or (wanted - 1) % self._keep_every == 0
+        parts = self._kept if has_last else [*self._kept, self._last]
         losses = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-        wanted = len(kept_steps(self._steps if steps is None else steps, self._keep_every))
-        missing = wanted - losses.shape[1]
+        missing = len(kept_steps(wanted, self._keep_every)) - losses.shape[1]
         if missing:
             losses = np.pad(losses, ((0, 0), (0, missing)), constant_values=np.nan)
         return losses

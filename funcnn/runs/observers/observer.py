@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from funcnn.core import TrainState
 
@@ -19,7 +19,7 @@ class Segment(NamedTuple):
     Attributes:
         first: how many steps of the run were made before them.
         losses: the loss before each of them, (members, steps), one member where the run is
-            of one; NaN from the step at which a member diverged.
+            of one; NaN from the step at which a member diverged or was stopped.
         view: gives the state after them as users see it; to look at it changes nothing.
     """
 
@@ -43,6 +43,6 @@ class Observer:
         """The next step after this one at which to look; None where any will do."""
         del step
 
-    def see(self, segment: Segment) -> bool:
-        """Look at a segment; True where the run should stop after it."""
+    def see(self, segment: Segment) -> bool | Bool[np.ndarray, " members"]:
+        """Look at a segment; True where the run should stop after it, or of each member."""
         raise NotImplementedError

@@ -11,14 +11,18 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Shaped
 
 from funcnn.core import ArgumentError, Model, SweepError, TrainingInterrupted, checks
 from funcnn.core.keys import check_seed, run_words
 from funcnn.core.memory import require_memory
 from funcnn.core.precision import check_dtype
-from funcnn.loop.batches import Blocks
+from funcnn.data.mapped import Mapped
 from funcnn.runs.choices import choose_optimizer, require_representable, what_to_train
+from funcnn.runs.divergence import NEVER
 from funcnn.runs.foreign import adapted
+from funcnn.runs.monitoring import watched_of
 from funcnn.runs.observers import Bar, Interrupts
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import accepted_by, make_plan
@@ -29,15 +33,16 @@ from funcnn.runs.sweeps.executors import check_executor, workers_of
 from funcnn.runs.sweeps.folder import SweepFolder, described
 from funcnn.runs.sweeps.gathering import Gathering
 from funcnn.runs.sweeps.groups import in_groups, width_of
+from funcnn.runs.sweeps.halving import DROPPED, check_halving, halved
 from funcnn.runs.sweeps.members import MODES, combined, swept_values
 from funcnn.runs.sweeps.result import SweepResult
 from funcnn.runs.sweeps.saved import SavedSweep, load_sweep
-from funcnn.runs.sweeps.tasks import Keep, Task
+from funcnn.runs.sweeps.tasks import RECORD, Keep, Part, Task
 from funcnn.runs.sweeps.workers import default_workers
 
 __all__ = ["SavedSweep", "SweepResult", "load_sweep", "sweep"]
 
-NOT_SWEPT = ("state", "validation", "validation_fraction", "devices", "sharding")
+NOT_SWEPT = ("state", "devices", "sharding")
 """What ``train`` takes, and members side by side do not."""
 
 MOST_WORKERS = 2**16
@@ -62,6 +67,13 @@ def sweep(
     executor: Any = None,
     folder: str | os.PathLike[str] | None = None,
     keep: str | int = "all",
+    metrics: Any = None,
+    evaluate_every: int | None = None,
+    monitor: str | None = None,
+    higher_is_better: bool | None = None,
+    patience: int | None = None,
+    min_delta: float | None = None,
+    halving: int | None = None,
     progress: bool | None = None,
     **arguments: Any,
 ) -> SweepResult:
@@ -102,8 +114,22 @@ def sweep(
         folder: a folder to keep finished groups in: the same call goes on where it stopped,
             after whatever ended it, with the same bits. It fixes ``group``. See
             ``funcnn.load_sweep``.
-        keep: whose params are kept: ``"all"``, a number for so many of the lowest last losses,
+        keep: whose params are kept: ``"all"``, a number for so many of the best,
             or ``"losses"`` for nobody's.
+        metrics: as for ``train``, measured of every member. What ``validation_fraction`` sets
+            aside is the same for all members: by the seed, or by 0 where seeds are swept.
+        evaluate_every: the steps between two measurements; an epoch without it.
+        monitor: the score that ranks the members, at the best record of each, whose params it
+            has. Without it they are ranked by the last validation loss, where ``validation`` or
+            ``validation_fraction`` is given, or by the last loss.
+        higher_is_better: which of the monitored score is the best, for a metric of your own
+            (``mode`` of ``train``).
+        patience: a member stops after so many records in a row without a better score.
+        min_delta: by how much a score must be better to count.
+        halving: every so many steps the worse half of the members stops, by the score that
+            ranks them: of 256 members that go for 8 times as many steps, a quarter of the steps
+            are made. A member that is the best in the end may be dropped before. Those that go
+            on have the bits of a sweep without it.
         progress: whether to draw a bar; None where stderr is a terminal, and in a notebook.
         **arguments: the values to sweep, and whatever else ``train`` takes.
 
@@ -151,22 +177,40 @@ def sweep(
     shared = adapted(shared)
     _check_values(swept, shared)
     plan = make_plan(**shared)
-    for leaf in jax.tree.leaves(plan.shapes.state.optimizer_state):
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            raise ArgumentError(
-                "optimizer: it draws random numbers, which would be the same for all members"
-            )
-    needed = len(settings) * sum(map(bytes_of, jax.tree.leaves(plan.shapes.state)))
-    require_memory(f"the states of {len(settings)} members need", needed)
-    if isinstance(plan.problem.batches, Blocks):
-        raise ArgumentError("data in .npy files: a sweep holds its data; give it arrays")
+    watched = watched_of(
+        plan,
+        metrics=metrics,
+        evaluate_every=evaluate_every,
+        monitor=monitor,
+        higher_is_better=higher_is_better,
+        patience=patience,
+        min_delta=min_delta,
+    )
+    plan = plan._replace(watched=watched)
+    if halving is not None:
+        halving = check_halving(plan, halving, folder, keep)
+    _require_side_by_side(plan, len(settings))
     if workers is None:
         workers = default_workers() if executor is None else workers_of(executor)
     kept = None
     if folder is not None:
         kept = SweepFolder(folder, described(plan, settings, every, keep), group)
-    ways = Ways(group, workers, executor, kept, every, keep, progress)
-    return _carry_out(plan, settings, ways)
+    ways = Ways(group, workers, executor, kept, every, keep, progress, halving)
+    return (_carry_out if halving is None else _halve)(plan, settings, ways)
+
+
+def _require_side_by_side(plan: Plan, members: int) -> None:
+    """Refuse what many members cannot do at once."""
+    for leaf in jax.tree.leaves(plan.shapes.state.optimizer_state):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            raise ArgumentError(
+                "optimizer: it draws random numbers, which would be the same for all members"
+            )
+    needed = members * sum(map(bytes_of, jax.tree.leaves(plan.shapes.state)))
+    require_memory(f"the states of {members} members need", needed)
+    for name, samples in {"data": plan.data, "validation": plan.validation}.items():
+        if any(isinstance(array, Mapped) for array in jax.tree.leaves(samples)):
+            raise ArgumentError(f"{name} in .npy files: a sweep holds its data; give it arrays")
 
 
 class Ways(NamedTuple):
@@ -180,6 +224,7 @@ class Ways(NamedTuple):
         keep_every: the steps between losses that are kept.
         keep: whose states are kept.
         progress: whether to draw a bar.
+        halving: the steps after which the worse half stops; None where nobody does.
     """
 
     group: int | None
@@ -189,6 +234,7 @@ class Ways(NamedTuple):
     keep_every: int
     keep: Keep
     progress: bool | None
+    halving: int | None
 
 
 def _carry_out(plan: Plan, settings: list[dict[str, Any]], ways: Ways) -> SweepResult:
@@ -231,6 +277,44 @@ def _carry_out(plan: Plan, settings: list[dict[str, Any]], ways: Ways) -> SweepR
     return result
 
 
+def _halve(plan: Plan, settings: list[dict[str, Any]], ways: Ways) -> SweepResult:
+    """Train all members, and of those that are the better half more, again and again.
+
+    Raises:
+        TrainingInterrupted: after Ctrl-C or SIGTERM, with all members as they were at the last
+            halving; before the first, with the steps that the first group has made.
+    """
+    assert ways.halving is not None
+    begin, count = time.perf_counter(), len(settings)
+    width = min(ways.group or width_of(plan, count, ways.workers), count)
+    made: dict[int, Any] = {}
+    total = plan.steps * len(in_groups(settings, width))
+    with Interrupts() as interrupts, Bar(total, ways.progress) as bar:
+
+        def train(tasks: list[Task]) -> list[Part] | None:
+            made.clear()
+            made.update(trained(plan, tasks, ways.workers, ways.executor, None, bar, interrupts))
+            for part in made.values():
+                if isinstance(part, Exception):
+                    raise part
+            parts = [made[number] for number in sorted(made)]
+            is_whole = len(parts) == len(tasks) and all(
+                part.steps == task.until for part, task in zip(parts, tasks, strict=True)
+            )
+            return parts if is_whole else None
+
+        whole = halved(plan, settings, width, ways.keep_every, ways.halving, train)
+    found = Gathering(plan, count, count if whole else width, ways.keep_every, ways.keep)
+    for number, part in ({0: whole} if whole else made).items():
+        found.add(number, part)
+    seconds = time.perf_counter() - begin
+    result = None if found.is_empty else _result(plan, settings, found, width, seconds)
+    if interrupts.came is not None:
+        raise TrainingInterrupted(result, interrupts.came)
+    assert result is not None
+    return result
+
+
 def _failure(
     failed: Mapping[int, Exception],
     tasks: Sequence[Task],
@@ -267,14 +351,24 @@ def _result(
     settings = [settings[member] for member in found.members()]
     kept = found.kept()
     words = words_of(run_words, plan, [settings[member] for member in kept])
+    measured, diverged = found.measured(), found.diverged()
+    (state, best_params), steps = found.states(), np.full(len(settings), found.steps)
     return SweepResult(
         model=plan.model,
         settings=settings,
         losses=found.losses(),
         logged_steps=found.logged_steps,
-        diverged=found.diverged(),
+        diverged=diverged,
+        scores=found.score(),
+        monitor=plan.watched.monitor,
+        higher_is_better=plan.watched.higher_is_better,
+        steps=measured.get("steps", np.where(diverged == NEVER, steps, diverged)),
+        dropped=measured.get(DROPPED, np.zeros(len(settings), bool)),
+        history=_history(plan, measured, found.steps),
+        best_steps=measured.get("best_step"),
+        best_params=best_params,
         kept=kept,
-        state=found.state()._replace(key=words),
+        state=state._replace(key=words),
         preparation=plan.preparation,
         recipe=plan.recipe,
         per_epoch=plan.per_epoch,
@@ -284,6 +378,22 @@ def _result(
         compile_seconds=found.compile_seconds,
         run_seconds=seconds - found.compile_seconds,
     )
+
+
+def _history(
+    plan: Plan, measured: Mapping[str, Shaped[np.ndarray, "members ..."]], steps: int
+) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """What was recorded, under the steps at which it was."""
+    columns = {
+        name.removeprefix(RECORD): column
+        for name, column in measured.items()
+        if name.startswith(RECORD)
+    }
+    if not columns or plan.watched.evaluation is None:
+        return {}
+    rows = columns["loss"].shape[1]
+    made = np.minimum(plan.watched.evaluation.every * np.arange(1, rows + 1), steps)
+    return {"step": made, "epoch": made / plan.per_epoch} | columns
 
 
 def _check_values(swept: Mapping[str, Sequence[Any]], shared: Mapping[str, Any]) -> None:

@@ -38,6 +38,9 @@ __all__ = ["SweepFolder", "as_path", "described", "read_manifest", "read_part"]
 
 MANIFEST = "sweep.json"
 
+MEASURED = "measured."
+"""What the names of arrays begin with that hold what was measured."""
+
 INFORMATIVE = ("versions", "shown")
 """The entries of the manifest that may differ from those of the sweep that goes on."""
 
@@ -51,7 +54,7 @@ def described(
     plan: Plan, settings: list[dict[str, Any]], keep_every: int, keep: Keep
 ) -> dict[str, Any]:
     """A sweep in JSON's words, but for the width of its groups."""
-    problem = manifest_of(plan, {})
+    problem = manifest_of(plan, plan.watched.words)
     paths = jax.tree.leaves_with_path(plan.shapes.state.params)
     return {
         "format": FORMAT,
@@ -70,6 +73,9 @@ def described(
             "recipe": plan.recipe,
             "preparation": plan.preparation.as_json(),
             "per_epoch": plan.per_epoch,
+            "monitor": plan.watched.monitor,
+            "higher_is_better": plan.watched.higher_is_better,
+            "has_best": plan.watched.patience is not None,
         },
     }
 
@@ -134,7 +140,8 @@ class SweepFolder:
 
     def put(self, number: int, part: Part) -> None:
         """Write what came of a finished group; on return it is on the disk."""
-        arrays = {"losses": part.losses, "diverged": part.diverged, "kept": part.kept}
+        arrays = {name: getattr(part, name) for name in ("losses", "diverged", "score", "kept")}
+        arrays |= {MEASURED + name: column for name, column in part.measured.items()}
         arrays |= {f"state.{place}": leaf for place, leaf in enumerate(part.state)}
         arrays["sha256"] = np.frombuffer(bytes.fromhex(digest(arrays) or ""), np.uint8)
         write_whole(_place(self.folder, number), lambda stream: write_npz(stream, arrays))
@@ -204,8 +211,22 @@ def read_part(folder: Path, number: int, steps: int) -> Part:
         said = arrays.pop("sha256").tobytes().hex()
         if digest(arrays) != said:
             raise ValueError("its SHA-256 is of other arrays")
-        state = [arrays[f"state.{number}"] for number in range(len(arrays) - 3)]
-        return Part(arrays["losses"], arrays["diverged"], arrays["kept"], state, steps, 0.0)
+        measured = {
+            name.removeprefix(MEASURED): array
+            for name, array in arrays.items()
+            if name.startswith(MEASURED)
+        }
+        leaves = sum(name.startswith("state.") for name in arrays)
+        return Part(
+            losses=arrays["losses"],
+            diverged=arrays["diverged"],
+            score=arrays["score"],
+            measured=measured,
+            kept=arrays["kept"],
+            state=[arrays[f"state.{place}"] for place in range(leaves)],
+            steps=steps,
+            compile_seconds=0.0,
+        )
 
 
 def _place(folder: Path, number: int) -> Path:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
-from funcnn.core import TrainState
+from funcnn.core import Params, TrainState
 from funcnn.runs.observers.losses import kept_steps
 from funcnn.runs.plan import Plan
 from funcnn.runs.sweeps.tasks import Keep, Part, best_of
@@ -30,6 +30,8 @@ class Gathering:
         self._keep_every, self._keep = keep_every, keep
         self._losses: Float[np.ndarray, "members losses"] | None = None
         self._diverged = np.zeros(count, np.int64)
+        self._score = np.zeros(count)
+        self._measured: dict[str, np.ndarray] = {}
         self._there = np.zeros(count, bool)
         self._empty: list[np.ndarray] = []
         self._states: dict[int, Part] = {}
@@ -46,11 +48,15 @@ class Gathering:
             self._losses = np.empty((self._count, part.losses.shape[1]), part.losses.dtype)
         members = self._members(number, part)
         self._losses[members] = part.losses
-        self._diverged[members] = part.diverged
+        self._diverged[members], self._score[members] = part.diverged, part.score
+        for name, column in part.measured.items():
+            if name not in self._measured:
+                self._measured[name] = np.empty((self._count, *column.shape[1:]), column.dtype)
+            self._measured[name][members] = column
         self._there[members] = True
         self._empty = self._empty or [leaf[:0].copy() for leaf in part.state]
         if len(part.kept):
-            self._states[number] = part._replace(losses=part.losses[:, -1:].copy())
+            self._states[number] = part._replace(losses=part.losses[:, :0].copy(), measured={})
         if isinstance(self._keep, int):
             self._drop(self._keep)
 
@@ -88,20 +94,36 @@ class Gathering:
             return self._cut[min(self._cut)].diverged
         return self._diverged[self._there]
 
+    def score(self) -> Float[np.ndarray, " members"]:
+        """What they are ranked by."""
+        if self._losses is None:
+            return self._cut[min(self._cut)].score
+        return self._score[self._there]
+
+    def measured(self) -> dict[str, Shaped[np.ndarray, "members ..."]]:
+        """What was measured of them, by name."""
+        if self._losses is None:
+            return self._cut[min(self._cut)].measured
+        return {name: column[self._there] for name, column in self._measured.items()}
+
     def kept(self) -> Int[np.ndarray, " kept"]:
         """Those of the members whose states are there, by their place among the members."""
         parts = self._parts()
         kept = [number * self._width + part.kept for number, part in parts.items()]
         return np.searchsorted(self.members(), np.concatenate([np.arange(0), *kept]))
 
-    def state(self) -> TrainState:
-        """Their states, without their keys. To be asked once: the parts are let go."""
+    def states(self) -> tuple[TrainState, Params | None]:
+        """Their states, without their keys, and their best params, where something tells.
+
+        To be asked once: the parts are let go.
+        """
         parts = self._parts().values()
         empty = self._empty or [leaf[:0] for part in parts for leaf in part.state]
         # One leaf after the other, to need little memory.
         leaves = [np.concatenate([none, *(part.state.pop(0) for part in parts)]) for none in empty]
-        tree = jax.tree.structure(self._plan.state_shapes._replace(key=None))
-        return jax.tree.unflatten(tree, leaves)
+        state, watched = self._plan.state_shapes._replace(key=None), self._plan.watched
+        best = None if watched.patience is None else state.params
+        return jax.tree.unflatten(jax.tree.structure((state, best)), leaves)
 
     def _members(self, number: int, part: Part) -> slice:
         first = number * self._width
@@ -118,10 +140,11 @@ class Gathering:
         parts = self._parts()
         if not parts:
             return
-        last = np.concatenate([part.losses[part.kept] for part in parts.values()])
+        score = np.concatenate([part.score[part.kept] for part in parts.values()])
         diverged = np.concatenate([part.diverged[part.kept] for part in parts.values()])
-        chosen = np.zeros(len(last), bool)
-        chosen[best_of(count, last, diverged)] = True
+        chosen = np.zeros(len(score), bool)
+        higher = self._plan.watched.higher_is_better
+        chosen[best_of(count, score, diverged, higher)] = True
         place = 0
         for number, part in parts.items():
             rows = chosen[place : place + len(part.kept)]

@@ -16,7 +16,7 @@ from funcnn.runs.predictor import Predictor, predictor_of
 from funcnn.runs.preparation import Preparation
 from funcnn.runs.sweeps.folder import as_path, read_manifest, read_part
 from funcnn.runs.sweeps.result import rows_of
-from funcnn.runs.sweeps.tasks import Part
+from funcnn.runs.sweeps.tasks import Part, order_of
 
 __all__ = ["SavedSweep", "load_sweep"]
 
@@ -64,10 +64,15 @@ class SavedSweep:
         """The first step at which a member was not finite; -1 where it did not diverge."""
         return self._read[1]
 
+    @functools.cached_property
+    def scores(self) -> Float[np.ndarray, " members"]:
+        """What ranks the members, as in ``SweepResult``."""
+        return self._read[2]
+
     @property
     def ranking(self) -> Int[np.ndarray, " finite"]:
-        """The members that did not diverge, from the lowest last loss to the highest."""
-        order = np.argsort(self.losses[:, -1], kind="stable")
+        """The members that did not diverge, from the best of the ``scores`` to the worst."""
+        order = order_of(self.scores, self.diverged, self._words["shown"]["higher_is_better"])
         return order[self.diverged[order] == NEVER]
 
     def rows(self) -> list[dict[str, Any]]:
@@ -97,11 +102,13 @@ class SavedSweep:
             )
         (row,) = np.flatnonzero(part.kept == place)
         paths = self._words["shown"]["params"]
-        leaves = [leaf[row] for leaf in part.state[: len(paths)]]
+        # The best params stand at the end, where a score tells them.
+        first = len(part.state) - len(paths) if self._words["shown"]["has_best"] else 0
+        leaves = [leaf[row] for leaf in part.state[first : first + len(paths)]]
         return _tree(paths, leaves)
 
     def best(self) -> Predictor:
-        """What predicts with the params of the lowest last loss.
+        """What predicts with the params of the best score.
 
         Raises:
             ArgumentError: where every member diverged; as :meth:`predictor`.
@@ -130,11 +137,12 @@ class SavedSweep:
         return f"SavedSweep({len(self.members)} of {whole} members, {steps} steps)"
 
     @functools.cached_property
-    def _read(self) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         parts = [self._part(number) for number in self._numbers]
         losses = [part.losses for part in parts] or [np.empty((0, len(self.logged_steps)))]
         diverged = [part.diverged for part in parts] or [np.empty(0, np.int64)]
-        return np.concatenate(losses), np.concatenate(diverged)
+        scores = [part.score for part in parts] or [np.empty(0)]
+        return np.concatenate(losses), np.concatenate(diverged), np.concatenate(scores)
 
     def _part(self, number: int) -> Part:
         return read_part(self.folder, number, self._words["problem"]["steps"])
