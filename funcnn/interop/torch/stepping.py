@@ -23,6 +23,7 @@ from funcnn.interop.torch.guards import Frozen, Writes, holding
 from funcnn.interop.torch.module import as_numpy, tensors_of
 from funcnn.interop.torch.numbers import Place, set_numbers
 from funcnn.interop.torch.program import Kind, Program, Value
+from funcnn.interop.torch.sameness import is_same_from_zeros
 from funcnn.interop.torch.tracing import traced
 from funcnn.interop.torch.whole import Pair, Traced, TracedStep, interned
 
@@ -112,12 +113,34 @@ def traced_step(
                     "the optimizer cannot be traced: what it remembers is of another kind after "
                     "two steps than after one"
                 )
-            pairs[size] = Pair(first, following)
+            zeros_before = _zeros(first, following, after, len(held), len(places))
+            alike = is_same_from_zeros(first.program, following.program, zeros_before)
+            pairs[size] = Pair(None if alike else first, following)
         memory = {
             (name, own): _start(start.get(name, {}).get(own), value)
             for name, own, value in _tensors(after)
         }
     return interned(TracedStep(tuple(held), tuple(places), memory, pairs))
+
+
+def _zeros(
+    first: Traced, following: Traced, remembered: Remembered, held: int, numbers: int
+) -> dict[int, Kind]:
+    """The inputs of the steps that follow which the first has not: zeros before, by their places.
+
+    Those are what the optimizer begins to remember, and gradients, of which only the shapes count.
+    """
+    kinds = {(name, own): _kind_of(value) for name, own, value in _tensors(remembered)}
+    zeros = {
+        held + place: kinds[one]
+        for place, one in enumerate(following.remembered)
+        if one not in first.remembered
+    }
+    gradients = held + len(following.remembered) + numbers
+    if not first.gradients:
+        for place, one in enumerate(following.gradients):
+            zeros[gradients + place] = Kind(tuple(one.shape), str(one.dtype))
+    return zeros
 
 
 class _Tracing:
