@@ -32,6 +32,7 @@ OTHER_BASES = {
     "epochs": BASE | {"steps": None},
     "shuffle": BASE | {"batch_size": 2},
     "drop_last": BASE | {"batch_size": 2},
+    "sharding": BASE | {"devices": 1},
 }
 
 # Of each argument a value that is accepted: where all is refused, a test of refusals cannot fail.
@@ -50,6 +51,7 @@ SENSIBLE = {
     "loss": "sum_squared_error",
     "optimizer": "sgd",
     "learning_rate": 0.5,
+    "scheduler": None,
     "gradient": "autodiff",
     "form": "auto",
     "steps": 2**31 - 1,
@@ -66,6 +68,8 @@ SENSIBLE = {
     "clip_grad_norm": 0.5,
     "clip_grad_value": 0.5,
     "dtype": "float64",
+    "devices": 1,
+    "sharding": "batch",
     "seed": 2**64 - 1,
     "weight_decay": 0.5,
     "momentum": 0.5,

@@ -93,7 +93,7 @@ def _prepared_sweep(task: Task, plan: Plan) -> Prepared:
         _require_finite(task, found.diverged())
         return found
 
-    return Prepared(train_all, lambda found: _arrays(found.state().params))
+    return Prepared(train_all, lambda found: _arrays(found.states()[0].params))
 
 
 def _require_finite(task: Task, diverged: np.ndarray) -> None:

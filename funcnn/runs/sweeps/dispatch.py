@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from funcnn.core import ArgumentError
 
@@ -19,6 +19,7 @@ LONGEST_PAUSE = 0.02
 """Seconds between two looks at what is under way, at most: Ctrl-C is answered within them."""
 
 
+@runtime_checkable
 class Workers(Protocol):
     """Whoever does the tasks.
 

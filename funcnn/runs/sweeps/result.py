@@ -43,9 +43,9 @@ class SweepResult:
     Attributes:
         model: the model that was trained.
         settings: the values of what was swept, one dict a member.
-        losses: the loss before an update, (members, kept), in the sweep's dtype; NaN
+        losses: the loss before an update, (members, losses), in the sweep's dtype; NaN
             from the step at which a member diverged or was stopped.
-        logged_steps: the steps whose losses are kept, (kept,): all of them, or every
+        logged_steps: the steps whose losses are kept, (losses,): all of them, or every
             ``keep_every``-th and the last.
         diverged: the first step at which a member was not finite, (members,), as
             ``DivergenceError`` counts it; -1 for a member that did not diverge.
@@ -78,8 +78,8 @@ class SweepResult:
 
     model: Model
     settings: list[dict[str, Any]]
-    losses: Float[np.ndarray, "members kept"]
-    logged_steps: Int[np.ndarray, " kept"]
+    losses: Float[np.ndarray, "members losses"]
+    logged_steps: Int[np.ndarray, " losses"]
     diverged: Int[np.ndarray, " members"]
     scores: Float[np.ndarray, " members"]
     monitor: str
@@ -174,7 +174,7 @@ class SweepResult:
             history=self._history(member, kept),
             best=self._best(member, params),
             resumed_from=0,
-            stopped_early=steps < self.logged_steps[-1] + 1,
+            stopped_early=bool(steps <= self.logged_steps[-1]),
             dtype=self.dtype,
             form=self.form,
             compile_seconds=self.compile_seconds,
