@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Float, Int
 
 from funcnn.core import Loss, Model, Params, Samples, TrainState
+from funcnn.core.precision import numerics
 from funcnn.loop.batches import Blocks
 from funcnn.loop.forms import Form
 from funcnn.loop.problem import Problem
@@ -88,11 +89,12 @@ class Plan(NamedTuple):
     @property
     def state_shapes(self) -> TrainState:
         """The shapes of a state of the run, with what the loop keeps."""
-        return jax.eval_shape(
-            lambda state, data: self.form.begin(self.problem, state, data),
-            self.shapes.state,
-            structs(self.resident),
-        )
+        with numerics(self.dtype):
+            return jax.eval_shape(
+                lambda state, data: self.form.begin(self.problem, state, data),
+                self.shapes.state,
+                structs(self.resident),
+            )
 
     @property
     def numbers(self) -> dict[str, Any]:
