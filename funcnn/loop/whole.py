@@ -32,6 +32,14 @@ class WholeStep(abc.ABC):
         """The optimizer's state before the first step, with these numbers in it."""
 
     @abc.abstractmethod
+    def enter(self, optimizer_state: NumbersState) -> NumbersState:
+        """What a loop holds of the optimizer's state, and ``step`` takes and gives."""
+
+    @abc.abstractmethod
+    def leave(self, optimizer_state: NumbersState) -> NumbersState:
+        """The optimizer's state as users see it, of what a loop holds."""
+
+    @abc.abstractmethod
     def step(
         self,
         params: Params,
@@ -44,7 +52,7 @@ class WholeStep(abc.ABC):
 
         Args:
             params: what the step changes.
-            optimizer_state: the optimizer's state.
+            optimizer_state: what the loop holds of the optimizer's state.
             samples: those that are its turn.
             key: what its random numbers follow from: that of the run and the step.
             number: how many steps the run has made.

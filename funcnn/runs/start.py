@@ -10,12 +10,13 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import UInt32
 
-from funcnn.core import ArgumentTypeError, Params, Samples, TrainState
+from funcnn.core import ArgumentError, ArgumentTypeError, Params, Samples, TrainState
 from funcnn.core.keys import initial_words, run_words
 from funcnn.loop.batches import Drawn
 from funcnn.loop.forms import Kept
 from funcnn.loop.placement import put_everywhere
 from funcnn.loop.programs import FEW, Programs, drawing
+from funcnn.loop.whole import WholeStep
 from funcnn.optimizers.optimizer import NumbersState
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import TRACED
@@ -33,6 +34,7 @@ def begun(plan: Plan, made: Programs, members: Sequence[Mapping[str, Any]] | Non
         members: the settings of each member; None for one run.
 
     Raises:
+        ArgumentError: for a state of another optimizer, where the step is given whole.
         ArgumentTypeError: as ``refuse_traced``.
     """
     refuse_traced()
@@ -118,8 +120,10 @@ def _gone_on(plan: Plan, made: Programs, state: TrainState, data: Samples) -> Ke
     if (placement := plan.problem.placement) is not None:
         state = placement.state(state)
     kept = made.enter(state, data) if _may_be_kept(made, state, data) else None
-    if kept is None or not _is_left(made, kept, state):
+    if kept is None or (state.kept is not None and not _is_left(made, kept, state)):
         kept = made.enter(made.begin(state, data), data)
+    if isinstance(plan.problem.optimizer, WholeStep) and not _is_left(made, kept, state):
+        raise ArgumentError("state: what it remembers is of another optimizer")
     return kept
 
 
@@ -131,8 +135,6 @@ def _may_be_kept(made: Programs, state: TrainState, data: Samples) -> bool:
 
 def _is_left(made: Programs, kept: Kept, state: TrainState) -> bool:
     """Whether what a state has kept gives what else it holds."""
-    if state.kept is None:
-        return True
     left = made.leave(kept)
     pairs = zip(
         jax.tree.leaves((left.params, left.optimizer_state)),

@@ -45,12 +45,22 @@ def test_zeros_that_are_made_are_zeros_that_are_given(made):
     assert is_same_from_zeros(first(**made), FOLLOWING, {0: KIND})
 
 
+def test_what_is_added_to_zeros_stays_as_it_is():
+    """As SGD's momentum starts: with the gradient itself, and later as 0.9 m + g."""
+    gradient = instruction("neg", Value(0))
+    other = instruction("neg", Value(1)), instruction("mul", Value(0), 0.9)
+    whole = program(2, *other, instruction("add", Value(3), Value(2)))
+    less = program(2, *other, instruction("add", Value(3), Value(2), alpha=0.5))
+    one = program(1, gradient, instruction("clone", Value(1)))
+    assert is_same_from_zeros(one, whole, {0: KIND})
+    assert not is_same_from_zeros(one, less, {0: KIND})
+
+
 @pytest.mark.parametrize(
     ("one", "zeros"),
     [
         (first(fill=1.0), {0: KIND}),
         (first(fill=-0.0), {0: KIND}),
-        (first(factor=0.8), {0: KIND}),
         (first(), {0: Kind((3,), "float64")}),
         (first(), {1: KIND}),
         (first(), {}),

@@ -24,8 +24,9 @@ from funcnn.interop.torch.module import as_numpy, tensors_of
 from funcnn.interop.torch.numbers import Place, set_numbers
 from funcnn.interop.torch.program import Kind, Program, Value
 from funcnn.interop.torch.sameness import is_same_from_zeros
+from funcnn.interop.torch.sharing import representatives
 from funcnn.interop.torch.tracing import traced
-from funcnn.interop.torch.whole import Pair, Traced, TracedStep, interned
+from funcnn.interop.torch.whole import Pair, Slot, Traced, TracedStep, interned
 
 __all__ = ["Step", "traced_step"]
 
@@ -120,7 +121,8 @@ def traced_step(
             (name, own): _start(start.get(name, {}).get(own), value)
             for name, own, value in _tensors(after)
         }
-    return interned(TracedStep(tuple(held), tuple(places), memory, pairs))
+    shared = representatives(memory, pairs.values(), len(held))
+    return interned(TracedStep(tuple(held), tuple(places), memory, pairs, shared))
 
 
 def _zeros(
@@ -415,7 +417,7 @@ def _tensors(remembered: Remembered) -> list[tuple[str, str, torch.Tensor]]:
     ]
 
 
-def _filled(remembered: Remembered, tensors: Mapping[tuple[str, str], torch.Tensor]) -> Remembered:
+def _filled(remembered: Remembered, tensors: Mapping[Slot, torch.Tensor]) -> Remembered:
     """What is remembered, with other tensors in it."""
     return {
         name: {own: tensors.get((name, own), value) for own, value in parts.items()}

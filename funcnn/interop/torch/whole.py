@@ -18,10 +18,13 @@ from funcnn.interop.torch.program import Program, run
 from funcnn.loop.whole import WholeStep
 from funcnn.optimizers.optimizer import NumbersState
 
-__all__ = ["Memory", "Pair", "TracedStep", "interned"]
+__all__ = ["Memory", "Pair", "Slot", "Traced", "TracedStep", "interned"]
 
 Memory = dict[str, dict[str, Any]]
 """What an optimizer remembers, by the name of the parameter and the optimizer's own."""
+
+Slot = tuple[str, str]
+"""Where a value is remembered: the name of the parameter, and the optimizer's own."""
 
 
 class Traced(NamedTuple):
@@ -33,12 +36,12 @@ class Traced(NamedTuple):
 
     Attributes:
         program: what it computes.
-        remembered: what the optimizer remembers before it: the parameter's name, and its own.
+        remembered: what the optimizer remembers before it.
         gradients: the shapes and dtypes of the gradients that are there before.
     """
 
     program: Program
-    remembered: tuple[tuple[str, str], ...]
+    remembered: tuple[Slot, ...]
     gradients: tuple[jax.ShapeDtypeStruct, ...]
 
 
@@ -62,16 +65,20 @@ class TracedStep(WholeStep):
         numbers: the names of the optimizer's numbers.
         memory: what the optimizer remembers before the first step.
         pairs: the step, by how many samples it takes.
+        shared: for each value that is remembered, the one that is equal to it at every step and
+            stands for it in the loop.
     """
 
     def __init__(
         self,
         held: tuple[str, ...],
         numbers: tuple[str, ...],
-        memory: dict[tuple[str, str], np.ndarray],
+        memory: dict[Slot, np.ndarray],
         pairs: Mapping[int, Pair],
+        shared: Mapping[Slot, Slot],
     ) -> None:
         self.held, self.numbers, self.memory, self.pairs = held, numbers, memory, dict(pairs)
+        self.shared = dict(shared)
         self.digest = _digest((held, numbers, memory, pairs))
 
     @property
@@ -82,11 +89,21 @@ class TracedStep(WholeStep):
     def init(self, params: Params, numbers: Mapping[str, Any]) -> NumbersState:
         """What the optimizer remembers at the start, and its numbers in the params' dtype."""
         floats = [one.dtype for one in jax.tree.leaves(params) if _is_float(one)]
-        inner: Memory = {}
-        for (name, own), value in self.memory.items():
-            inner.setdefault(name, {})[own] = jnp.asarray(value)
+        inner = _nested({slot: jnp.asarray(value) for slot, value in self.memory.items()})
         traced = {name: jnp.asarray(number, floats[0]) for name, number in numbers.items()}
         return NumbersState(jnp.zeros((), jnp.int32), traced, inner)
+
+    def enter(self, optimizer_state: NumbersState) -> NumbersState:
+        """The state with one of the values that are always equal."""
+        inner: Memory = optimizer_state.inner
+        kept = {(name, own): inner[name][own] for name, own in dict.fromkeys(self.shared.values())}
+        return optimizer_state._replace(inner=_nested(kept))
+
+    def leave(self, optimizer_state: NumbersState) -> NumbersState:
+        """The state with all of them."""
+        kept: Memory = optimizer_state.inner
+        inner = {slot: kept[name][own] for slot, (name, own) in self.shared.items()}
+        return optimizer_state._replace(inner=_nested(inner))
 
     def step(
         self,
@@ -98,7 +115,7 @@ class TracedStep(WholeStep):
     ) -> tuple[Params, NumbersState, Float[Array, ""]]:
         """What the traced step gives."""
         first, following = self.pairs[len(samples.y)]
-        memory: Memory = optimizer_state.inner
+        memory: Memory = self.leave(optimizer_state).inner
         numbers = [optimizer_state.numbers[name] for name in self.numbers]
 
         def made(traced: Traced) -> list[Array]:
@@ -117,12 +134,11 @@ class TracedStep(WholeStep):
         else:
             loss, *values = jax.lax.cond(number == 0, lambda: made(first), lambda: made(following))
         after = dict(zip(self.held, values, strict=False))
-        inner: Memory = {}
-        for (name, own), value in zip(self.memory, values[len(self.held) :], strict=True):
-            inner.setdefault(name, {})[own] = value
+        inner = _nested(dict(zip(self.memory, values[len(self.held) :], strict=True)))
         with jax_promotion():
             made_steps = optimizer_state.step + 1
-        return after, NumbersState(made_steps, optimizer_state.numbers, inner), loss
+        state = self.enter(NumbersState(made_steps, optimizer_state.numbers, inner))
+        return after, state, loss
 
 
 def interned(step: TracedStep) -> TracedStep:
@@ -131,6 +147,14 @@ def interned(step: TracedStep) -> TracedStep:
 
 
 _KNOWN: weakref.WeakValueDictionary[str, TracedStep] = weakref.WeakValueDictionary()
+
+
+def _nested(values: Mapping[Slot, Any]) -> Memory:
+    """What is remembered, by parameter."""
+    memory: Memory = {}
+    for (name, own), value in values.items():
+        memory.setdefault(name, {})[own] = value
+    return memory
 
 
 def _is_float(array: AnyArray) -> bool:

@@ -36,17 +36,17 @@ class Whole:
         return state._replace(kept=None)
 
     def enter(self, problem: Problem, state: TrainState, data: Samples) -> Kept:
-        """The state and the data as they are."""
-        del problem
+        """The data as they are, and the state as the step takes it."""
+        optimizer_state = _step_of(problem).enter(state.optimizer_state)
+        state = state._replace(optimizer_state=optimizer_state)
         return Kept(state, None, jax.tree.map(jnp.asarray, data))
 
     def step(
         self, problem: Problem, kept: Kept, rows: Int[Array, " batch"] | None
     ) -> tuple[TrainState, Float[Array, ""]]:
         """The step on these samples."""
-        whole, state = problem.optimizer, kept.state
-        assert isinstance(whole, WholeStep)
-        params, optimizer_state, loss = whole.step(
+        state = kept.state
+        params, optimizer_state, loss = _step_of(problem).step(
             state.params,
             state.optimizer_state,
             taken(kept.data, rows),
@@ -56,9 +56,14 @@ class Whole:
         return TrainState(params, optimizer_state, state.step + 1, state.key), loss
 
     def leave(self, problem: Problem, kept: Kept) -> TrainState:
-        """The state itself."""
-        del problem
-        return kept.state
+        """The state with all that the optimizer remembers."""
+        optimizer_state = _step_of(problem).leave(kept.state.optimizer_state)
+        return kept.state._replace(optimizer_state=optimizer_state)
+
+
+def _step_of(problem: Problem) -> WholeStep:
+    assert isinstance(problem.optimizer, WholeStep)
+    return problem.optimizer
 
 
 WHOLE = Whole()
