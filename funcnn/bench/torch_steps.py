@@ -25,8 +25,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-import funcnn
 from funcnn.core.cores import usable_cores
+from funcnn.interop import torch_step
+from funcnn.runs import sweep, train
 
 __all__ = ["main"]
 
@@ -170,19 +171,20 @@ def _step(net: Net, call: Any, optimizer: Any) -> Callable[..., torch.Tensor]:
 
 def _funcnn(net: Net, module: nn.Module, rows: Any) -> Timed:
     optimizer = torch.optim.Adam(module.parameters(), lr=RATE)
-    step = funcnn.interop.torch_step(module, optimizer, _step(net, module, optimizer))
-    run = {"steps": SHORT + net.steps} if rows is None else {"batches": rows}
+    step = torch_step(module, optimizer, _step(net, module, optimizer))
+    run: dict[str, Any] = {"batches": rows} if rows is not None else {"steps": SHORT + net.steps}
     begin = time.perf_counter()
-    result = funcnn.train(step, (net.x, net.y), progress=False, **run)
-    seconds = time.perf_counter() - begin
+    train(step, (net.x, net.y), progress=False, **run)
+    first = time.perf_counter() - begin
+    result = train(step, (net.x, net.y), progress=False, **run)
     each = result.run_seconds / len(result.losses)
-    return Timed(seconds - result.run_seconds, each, float(result.losses[-1]))
+    return Timed(first - result.run_seconds, each, float(result.losses[-1]))
 
 
 def _swept(net: Net, module: nn.Module, rates: np.ndarray) -> Timed:
     optimizer = torch.optim.Adam(module.parameters(), lr=RATE)
     begin = time.perf_counter()
-    result = funcnn.sweep(
+    result = sweep(
         module,
         (net.x, net.y),
         loss=net.loss,
