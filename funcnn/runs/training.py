@@ -13,7 +13,6 @@ import numpy as np
 from funcnn.core import (
     DivergenceError,
     Loss,
-    Model,
     Params,
     TrainingInterrupted,
     TrainState,
@@ -45,7 +44,7 @@ class RisingLossWarning(UserWarning):
 
 
 def train(
-    model: str | Model | tuple[Callable[..., Any] | None, Callable[..., Any]] | None = None,
+    model: Any = None,
     data: Any = None,
     *,
     experiment: str | Experiment | None = None,

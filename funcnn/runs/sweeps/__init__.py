@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Shaped
 
-from funcnn.core import ArgumentError, Model, SweepError, TrainingInterrupted, checks
+from funcnn.core import ArgumentError, SweepError, TrainingInterrupted, checks
 from funcnn.core.keys import check_seed, run_words
 from funcnn.core.memory import require_memory
 from funcnn.core.precision import check_dtype
@@ -57,7 +57,7 @@ takes but 0, which would leave the number's term out of the program."""
 
 
 def sweep(
-    model: str | Model | tuple[Callable[..., Any] | None, Callable[..., Any]] | None = None,
+    model: Any = None,
     data: Any = None,
     *,
     mode: str = "product",
