@@ -50,6 +50,8 @@ class Plan(NamedTuple):
         dtype: the run's arithmetic.
         seed: what the random numbers follow from.
         watched: what is measured of each member of a sweep.
+        starts: the params that members of a sweep start from, of which a member's ``params`` says
+            which; none where all start from ``params``, or from the model's initial values.
     """
 
     problem: Problem
@@ -73,6 +75,7 @@ class Plan(NamedTuple):
     seed: int
     done: int = 0
     watched: Watched = Watched()
+    starts: tuple[Params, ...] = ()
 
     @property
     def resident(self) -> Samples:

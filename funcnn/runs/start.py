@@ -73,6 +73,9 @@ def initial_params(plan: Plan, members: Sequence[Mapping[str, Any]] | None = Non
     To be called inside ``numerics(plan.dtype)``.
     """
     count = 1 if members is None else len(members)
+    if members is not None and plan.starts:
+        own = [plan.starts[member["params"]] for member in members]
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *own)
     if plan.params is not None:
         if members is None:
             return plan.params

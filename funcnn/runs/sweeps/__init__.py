@@ -37,6 +37,7 @@ from funcnn.runs.sweeps.halving import DROPPED, check_halving, halved
 from funcnn.runs.sweeps.members import MODES, combined, swept_values
 from funcnn.runs.sweeps.result import SweepResult
 from funcnn.runs.sweeps.saved import SavedSweep, load_sweep
+from funcnn.runs.sweeps.starts import several_trees, starts_of
 from funcnn.runs.sweeps.tasks import RECORD, Keep, Part, Task
 from funcnn.runs.sweeps.workers import default_workers
 
@@ -89,7 +90,8 @@ def sweep(
     What can be swept is the seed, and every number of the optimizer:
     ``learning_rate``, ``momentum``, ``weight_decay``, ``alpha``, ``eps``, ``beta1``
     and ``beta2``. Any of them is swept if it is given as a list, a tuple, a range or an
-    array of one axis.
+    array of one axis. ``params=[tree, tree]`` starts members from several trees of params; the
+    settings then name a tree by its place in the list.
 
     Args:
         model: as for ``train``.
@@ -169,14 +171,20 @@ def sweep(
         group = checks.integer("group", group, at_least=1)
     if progress is not None:
         checks.flag("progress", progress)
-    swept = swept_values(arguments)
+    trees = several_trees({"model": model, "data": data} | arguments)
+    numbered = {} if trees is None else {"params": range(len(trees))}
+    swept = swept_values(arguments | numbered, numbered)
     settings = combined(swept, mode)
     shared = {"model": model, "data": data} | arguments | dict.fromkeys(swept, PLACEHOLDER)
     if "seed" in swept:
         shared["seed"] = 0
-    shared = adapted(shared)
-    _check_values(swept, shared)
+    if trees is not None:
+        shared["params"] = trees[0]
+    given, shared = shared, adapted(shared)
+    _check_values({name: swept[name] for name in swept if name != "params"}, shared)
     plan = make_plan(**shared)
+    if trees is not None:
+        plan = plan._replace(starts=starts_of(plan, trees, given))
     watched = watched_of(
         plan,
         metrics=metrics,

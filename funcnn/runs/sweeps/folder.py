@@ -56,7 +56,8 @@ def described(
     """A sweep in JSON's words, but for the width of its groups."""
     problem = manifest_of(plan, plan.watched.words)
     paths = jax.tree.leaves_with_path(plan.shapes.state.params)
-    return {
+    starts = {"starts": digest(plan.starts)} if plan.starts else {}
+    return starts | {
         "format": FORMAT,
         "settings": {name: [one[name] for one in settings] for name in settings[0]},
         "keep_every": keep_every,

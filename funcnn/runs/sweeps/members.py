@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from funcnn.core import ArgumentError, ArgumentTypeError
@@ -21,10 +21,16 @@ MOST_MEMBERS = 2**20
 """Far more, and the settings alone would fill the memory."""
 
 
-def swept_values(arguments: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+def swept_values(
+    arguments: Mapping[str, Any], several: Collection[str] = ()
+) -> dict[str, Sequence[Any]]:
     """The values of every argument that is swept, in the order of the arguments.
 
     A list, a tuple, a range or an array is swept; a number or a schedule is not.
+
+    Args:
+        arguments: those of the sweep.
+        several: the names of further ones whose value is swept.
 
     Raises:
         ArgumentError: where nothing is swept, a sequence is empty, or an array has
@@ -36,7 +42,7 @@ def swept_values(arguments: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
     swept = {
         name: _as_values(name, value)
         for name, value in arguments.items()
-        if name in ("seed", *NUMBERS) and _is_sequence(value)
+        if (name in ("seed", *NUMBERS) and _is_sequence(value)) or name in several
     }
     for name in ("seed", *NUMBERS):
         value = arguments.get(name)
@@ -47,7 +53,7 @@ def swept_values(arguments: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
     if not swept:
         raise ArgumentError(
             "nothing is swept: give several values, such as seed=range(8) or "
-            f"learning_rate=[1e-3, 1e-2], for any of seed, {', '.join(NUMBERS)}"
+            f"learning_rate=[1e-3, 1e-2], for any of seed, params, {', '.join(NUMBERS)}"
         )
     return swept
 
