@@ -24,6 +24,7 @@ from funcnn.core import ArgumentError
 from funcnn.interop.torch.guards import Frozen, untouched
 from funcnn.interop.torch.operations import OPERATIONS, RANDOM, WHERE_IT_IS_SAID
 from funcnn.interop.torch.program import Instruction, Kind, Program, Value
+from funcnn.interop.torch.recurrence import Recurrent
 
 __all__ = ["traced"]
 
@@ -117,6 +118,7 @@ def _fit_for_tracing() -> Iterator[None]:
         torch.enable_grad(),
         torch.backends.mkldnn.flags(enabled=False),
         sdpa_kernel(SDPBackend.MATH),
+        Recurrent(),
     ):
         distribution.set_default_validate_args(False)
         torch.backends.mha.set_fastpath_enabled(False)

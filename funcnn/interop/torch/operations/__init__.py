@@ -17,6 +17,7 @@ from funcnn.interop.torch.operations.normalization import NORMALIZATIONS
 from funcnn.interop.torch.operations.pointwise import POINTWISE
 from funcnn.interop.torch.operations.pooling import POOLING
 from funcnn.interop.torch.operations.randomness import RANDOM, WHERE_IT_IS_SAID
+from funcnn.interop.torch.operations.recurrence import RECURRENCE
 from funcnn.interop.torch.operations.reductions import REDUCTIONS
 from funcnn.interop.torch.operations.resizing import RESIZING
 from funcnn.interop.torch.operations.shapes import SHAPES
@@ -36,5 +37,6 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **POOLING,
     **NORMALIZATIONS,
     **RESIZING,
+    **RECURRENCE,
     **RANDOM,
 }

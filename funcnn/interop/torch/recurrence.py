@@ -1,0 +1,131 @@
+"""Recurrent layers as one operation each in a trace, in place of one step after another.
+
+PyTorch's ``gru``, ``lstm``, ``rnn_tanh`` and ``rnn_relu`` are put together here of products, of
+dropout, and of an operation of our own for each layer and direction, ``funcnn::recurrence``, whose
+meaning in JAX is a scan. PyTorch knows its gradient as one more operation, and the gradient of
+that, so that second derivatives pass through it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from funcnn.interop.torch.operations.recurrence import CELLS
+
+__all__ = ["Recurrent"]
+
+Tensors = Sequence[torch.Tensor]
+
+LIBRARY = torch.library.Library("funcnn", "DEF")
+LIBRARY.define("recurrence(str cell, Tensor[] tensors) -> Tensor[]")
+LIBRARY.define("recurrence_gradient(str cell, int order, int count, Tensor[] tensors) -> Tensor[]")
+
+
+def _like_the_states(cell: str, tensors: Tensors) -> list[torch.Tensor]:
+    del cell
+    gates, *start, _, _ = tensors
+    return [gates.new_empty(gates.shape[0], *one.shape) for one in start]
+
+
+def _like_the_first(cell: str, order: int, count: int, tensors: Tensors) -> list[torch.Tensor]:
+    del cell, order
+    return [torch.empty_like(one) for one in tensors[:count]]
+
+
+# No value is ever computed by them in PyTorch: a trace knows shapes alone.
+LIBRARY.impl("recurrence", _like_the_states, "Meta")
+LIBRARY.impl("recurrence_gradient", _like_the_first, "Meta")
+
+
+class Recurrence(torch.autograd.Function):
+    """The operation of some order, with that of the next as its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, cell: str, order: int, count: int, *tensors: torch.Tensor) -> Any:
+        """The states of a layer at order 0; from order 1 on cotangents of the first tensors."""
+        if order == 0:
+            results = torch.ops.funcnn.recurrence(cell, list(tensors))
+            ctx.save_for_backward(*tensors, *results)
+        else:
+            results = torch.ops.funcnn.recurrence_gradient(cell, order, count, list(tensors))
+            ctx.save_for_backward(*tensors)
+        ctx.at = cell, order, len(tensors)
+        return tuple(results)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
+        """The operation of the next order."""
+        cell, order, count = ctx.at
+        given = (*ctx.saved_tensors, *cotangents)
+        return None, None, None, *Recurrence.apply(cell, order + 1, count, *given)
+
+
+class Recurrent(TorchFunctionMode):
+    """Puts recurrent layers together anew, where PyTorch's own functions are called."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Call the function, or what does the same."""
+        del types
+        name = getattr(func, "__name__", "")
+        if name not in CELLS or kwargs or func != getattr(torch._VF, name):
+            return func(*args, **(kwargs or {}))
+        return func(*args) if _is_as_ever(args) else _layers(name, *args)
+
+
+def _is_as_ever(args: Sequence[Any]) -> bool:
+    """Whether a call is left to PyTorch, which traces it a step after another."""
+    weights, biased, layers = args[2:5]
+    if not isinstance(biased, bool):
+        return True  # It takes a packed sequence.
+    if len(weights) != layers * (1 + args[7]) * (4 if biased else 2):
+        return True  # An LSTM projects its outputs.
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def _layers(
+    cell: str,
+    x: torch.Tensor,
+    start: Any,
+    weights: Tensors,
+    biased: bool,
+    layers: int,
+    dropout: float,
+    training: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> tuple[torch.Tensor, ...]:
+    """What PyTorch's function of that name gives: all outputs, and the last states."""
+    starts = start if isinstance(start, (tuple, list)) else [start]
+    x = x.transpose(0, 1) if batch_first else x
+    directions, each = 1 + bidirectional, 4 if biased else 2
+    last: list[list[torch.Tensor]] = [[] for _ in starts]
+    for layer in range(layers):
+        outputs = []
+        for direction in range(directions):
+            place = directions * layer + direction
+            own = [one[place] for one in starts]
+            given = x.flip(0) if direction else x
+            states = _layer(cell, given, own, weights[each * place : each * (place + 1)])
+            for ends, state in zip(last, states, strict=True):
+                ends.append(state[-1])
+            outputs.append(states[0].flip(0) if direction else states[0])
+        x = torch.cat(outputs, -1) if bidirectional else outputs[0]
+        if dropout and training and layer < layers - 1:
+            x = functional.dropout(x, dropout)
+    output = x.transpose(0, 1) if batch_first else x
+    return output, *(torch.stack(ends) for ends in last)
+
+
+def _layer(cell: str, x: torch.Tensor, start: Tensors, weights: Tensors) -> Tensors:
+    """The states of a layer in one direction after each step."""
+    of_input, of_hidden, *biases = weights
+    first, second = biases or (None, of_hidden.new_zeros(len(of_hidden)))
+    gates = functional.linear(x, of_input, first)
+    return Recurrence.apply(cell, 0, 0, gates, *start, of_hidden, second)
