@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax
+import numpy as np
 import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from funcnn.interop.torch.operations.recurrence import CELLS
+from funcnn.interop.torch.operations.recurrence import CELLS, kept_of
 
 __all__ = ["Recurrent"]
 
@@ -23,46 +25,77 @@ Tensors = Sequence[torch.Tensor]
 
 LIBRARY = torch.library.Library("funcnn", "DEF")
 LIBRARY.define("recurrence(str cell, Tensor[] tensors) -> Tensor[]")
-LIBRARY.define("recurrence_gradient(str cell, int order, int count, Tensor[] tensors) -> Tensor[]")
+LIBRARY.define(
+    "recurrence_gradient(str cell, int order, int count, Tensor[] tensors, Tensor[] kept) "
+    "-> Tensor[]"
+)
 
 
-def _like_the_states(cell: str, tensors: Tensors) -> list[torch.Tensor]:
-    del cell
+def _like_the_results(cell: str, tensors: Tensors) -> list[torch.Tensor]:
     gates, *start, _, _ = tensors
-    return [gates.new_empty(gates.shape[0], *one.shape) for one in start]
+    states = [gates.new_empty(len(gates), *one.shape) for one in start]
+    structs = [jax.ShapeDtypeStruct(one.shape, np.float32) for one in (gates[0], *start)]
+    kept = jax.tree.leaves(kept_of(cell, tuple(structs[1:]), structs[0]))
+    masks = {np.dtype(bool): torch.bool}
+    dtypes = [masks.get(one.dtype, gates.dtype) for one in kept]
+    pairs = zip(kept, dtypes, strict=True)
+    rest = [gates.new_empty(len(gates), *one.shape, dtype=dtype) for one, dtype in pairs]
+    return [*states, *rest]
 
 
-def _like_the_first(cell: str, order: int, count: int, tensors: Tensors) -> list[torch.Tensor]:
-    del cell, order
+def _like_the_first(
+    cell: str, order: int, count: int, tensors: Tensors, kept: Tensors
+) -> list[torch.Tensor]:
+    del cell, order, kept
     return [torch.empty_like(one) for one in tensors[:count]]
 
 
 # No value is ever computed by them in PyTorch: a trace knows shapes alone.
-LIBRARY.impl("recurrence", _like_the_states, "Meta")
+LIBRARY.impl("recurrence", _like_the_results, "Meta")
 LIBRARY.impl("recurrence_gradient", _like_the_first, "Meta")
 
 
 class Recurrence(torch.autograd.Function):
-    """The operation of some order, with that of the next as its gradient."""
+    """A layer: its states after each step, and what is kept of it for the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, cell: str, order: int, count: int, *tensors: torch.Tensor) -> Any:
-        """The states of a layer at order 0; from order 1 on cotangents of the first tensors."""
-        if order == 0:
-            results = torch.ops.funcnn.recurrence(cell, list(tensors))
-            ctx.save_for_backward(*tensors, *results)
-        else:
-            results = torch.ops.funcnn.recurrence_gradient(cell, order, count, list(tensors))
-            ctx.save_for_backward(*tensors)
-        ctx.at = cell, order, len(tensors)
+    def forward(ctx: Any, cell: str, *tensors: torch.Tensor) -> Any:
+        """The results."""
+        results = torch.ops.funcnn.recurrence(cell, list(tensors))
+        ctx.cell, ctx.counts = cell, (len(tensors), len(tensors) - 3)
+        ctx.save_for_backward(*tensors, *results)
+        ctx.mark_non_differentiable(*results[ctx.counts[1] :])
         return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
-        """The operation of the next order."""
+        """The gradient; without what is kept where it is to be differentiated itself."""
+        count, states = ctx.counts
+        given = (*ctx.saved_tensors[: count + states], *cotangents[:states])
+        if torch.is_grad_enabled():
+            return None, *Gradient.apply(ctx.cell, 1, count, *given)
+        kept = list(ctx.saved_tensors[count + states :])
+        operation = torch.ops.funcnn.recurrence_gradient
+        return None, *operation(ctx.cell, 1, count, list(given), kept)
+
+
+class Gradient(torch.autograd.Function):
+    """The gradient of a layer of some order, with that of the next as its own."""
+
+    @staticmethod
+    def forward(ctx: Any, cell: str, order: int, count: int, *tensors: torch.Tensor) -> Any:
+        """Cotangents of the first so many tensors."""
+        ctx.at = cell, order, len(tensors)
+        ctx.save_for_backward(*tensors)
+        operation = torch.ops.funcnn.recurrence_gradient
+        return tuple(operation(cell, order, count, list(tensors), []))
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
+        """The gradient of the next order."""
         cell, order, count = ctx.at
         given = (*ctx.saved_tensors, *cotangents)
-        return None, None, None, *Recurrence.apply(cell, order + 1, count, *given)
+        return None, None, None, *Gradient.apply(cell, order + 1, count, *given)
 
 
 class Recurrent(TorchFunctionMode):
@@ -128,4 +161,4 @@ def _layer(cell: str, x: torch.Tensor, start: Tensors, weights: Tensors) -> Tens
     of_input, of_hidden, *biases = weights
     first, second = biases or (None, of_hidden.new_zeros(len(of_hidden)))
     gates = functional.linear(x, of_input, first)
-    return Recurrence.apply(cell, 0, 0, gates, *start, of_hidden, second)
+    return Recurrence.apply(cell, gates, *start, of_hidden, second)[: len(start)]
