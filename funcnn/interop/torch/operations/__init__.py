@@ -13,6 +13,7 @@ from funcnn.interop.torch.operations.convolution import CONVOLUTIONS
 from funcnn.interop.torch.operations.creation import CREATION
 from funcnn.interop.torch.operations.dtypes import python_number
 from funcnn.interop.torch.operations.indexing import INDEXING
+from funcnn.interop.torch.operations.losses import LOSSES
 from funcnn.interop.torch.operations.normalization import NORMALIZATIONS
 from funcnn.interop.torch.operations.pointwise import POINTWISE
 from funcnn.interop.torch.operations.pooling import POOLING
@@ -37,6 +38,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **POOLING,
     **NORMALIZATIONS,
     **RESIZING,
+    **LOSSES,
     **RECURRENCE,
     **RANDOM,
 }
