@@ -340,7 +340,7 @@ def paired() -> Case:
 
 
 def connected() -> Case:
-    """A recurrent layer whose outputs are to be words, wherever in the sequence."""
+    """A recurrent layer whose outputs are to be words; its loss is refused by its name."""
     lengths = torch.full((4,), 7), torch.tensor([3, 2, 3, 1])
 
     def loss(prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -378,7 +378,7 @@ def penalized() -> Case:
 
 
 def solved() -> Case:
-    """Systems of equations, an inverse and a determinant."""
+    """Systems of equations, which are refused by PyTorch's name for it."""
 
     def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
         matrix = net.weight @ net.weight.T + torch.eye(4, dtype=x.dtype)
@@ -399,7 +399,7 @@ def of_frequencies() -> Case:
 
 
 def warped() -> Case:
-    """Where an image is read follows from the image."""
+    """Where an image is read follows from the image; its gradient is refused by its name."""
 
     def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
         theta = net.where(x.flatten(1)).reshape(-1, 2, 3)
@@ -586,12 +586,12 @@ CASES |= {
     "decoder": decoder,
     "margin ranking": ranked,
     "cosine embedding": paired,
-    "ctc": connected,
+    "ctc (refused)": connected,
     "triplet by distance": far_apart,
     "slope of length 1": penalized,
-    "equations": solved,
+    "equations (refused)": solved,
     "frequencies": of_frequencies,
-    "warped": warped,
+    "warped (refused)": warped,
     "called with others": called_with_others,
     "weighted bag": weighted_bag,
     "folded": folded,
@@ -602,7 +602,7 @@ CASES |= {
     "pools 1-d": lambda: flattened(
         nn.Conv1d(1, 2, 2),
         nn.AvgPool1d(2, 1),
-        nn.LPPool1d(3, 2),
+        nn.LPPool1d(2, 2),
         nn.AdaptiveMaxPool1d(2),
         shape=(1, 9),
     ),

@@ -21,7 +21,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from funcnn.core import ArgumentError
-from funcnn.interop.torch.checking import Checks
+from funcnn.interop.torch.checking import without_looking
 from funcnn.interop.torch.guards import Frozen, untouched
 from funcnn.interop.torch.operations import OPERATIONS, RANDOM, WHERE_IT_IS_SAID
 from funcnn.interop.torch.program import Instruction, Kind, Program, Value
@@ -120,7 +120,7 @@ def _fit_for_tracing() -> Iterator[None]:
         torch.backends.mkldnn.flags(enabled=False),
         sdpa_kernel(SDPBackend.MATH),
         Recurrent(),
-        Checks(),
+        without_looking(),
     ):
         distribution.set_default_validate_args(False)
         torch.backends.mha.set_fastpath_enabled(False)
