@@ -11,11 +11,11 @@ from funcnn.bench.modules.held_out import HELD_OUT
 from funcnn.bench.modules.table import rows
 from funcnn.bench.modules.ties import OPERATIONS, ties
 
-SAMPLE = ("corners", "buffers", "mask of -inf", "cumulative norm", "gaussian")
+SAMPLE = ("corners", "buffers", "mask of -inf", "cumulative norm")
 
 REFUSED = {"counter (refused)": "'calls'", "branch (refused)": "decides by a tensor's values"}
 
-TIES = ("relu", "abs", "hardtanh", "norm", "max", "sort", "median", "cummax", "max pool 2-d")
+TIES = ("abs", "norm", "max", "sort", "median", "max pool 2-d")
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ __all__ = ["HELD_OUT"]
 def unpooled() -> Case:
     def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
         h, places = functional.max_pool2d(net.first(x), 2, return_indices=True)
-        return net.last(functional.max_unpool2d(torch.tanh(h), places, 2).flatten(1))
+        return net.last(functional.max_unpool2d(torch.tanh(h), places, [2, 2]).flatten(1))
 
     parts = {"first": nn.Conv2d(1, 2, 3, padding=1), "last": nn.Linear(32, 3)}
     return ruled(rule, normal(6, 1, 4, 4), normal(6, 3), **parts)

@@ -10,23 +10,23 @@ from __future__ import annotations
 import builtins
 import contextlib
 import functools
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from unittest import mock
 
 import torch
-from torch.optim import _adafactor, asgd, radam
 from torch.overrides import TorchFunctionMode
 
 from funcnn.interop.torch.guards import Frozen
 
 __all__ = ["both_ways"]
 
-ASKING = ((radam, "_single_tensor_radam"), (asgd, "_single_tensor_asgd"))
-"""Where PyTorch has the steps that ask by ``if``."""
+ASKING = {"torch.optim.radam": "_single_tensor_radam", "torch.optim.asgd": "_single_tensor_asgd"}
+"""PyTorch's modules of optimizers that ask by ``if``, and where: the names of their steps."""
 
-COMPARING = (asgd, _adafactor)
-"""Where PyTorch calls ``max`` and ``min``."""
+COMPARING = ("torch.optim.asgd", "torch.optim._adafactor")
+"""Those that call ``max`` and ``min``."""
 
 NUMBERS = (torch.SymFloat, torch.SymInt)
 """Numbers that a trace does not know."""
@@ -36,10 +36,12 @@ NUMBERS = (torch.SymFloat, torch.SymInt)
 def both_ways() -> Iterator[None]:
     """PyTorch's optimizers such that a trace of them does what they do whatever the numbers are."""
     with contextlib.ExitStack() as stack:
-        for module, name in ASKING:
+        for place, name in ASKING.items():
+            module = importlib.import_module(place)
             own = getattr(module, name)
             stack.enter_context(mock.patch.object(module, name, functools.partial(_each, own)))
-        for module in COMPARING:
+        for place in COMPARING:
+            module = importlib.import_module(place)
             for name, known in (("max", torch.sym_max), ("min", torch.sym_min)):
                 chosen = functools.partial(_extreme, getattr(builtins, name), known)
                 stack.enter_context(mock.patch.object(module, name, chosen, create=True))
@@ -87,13 +89,13 @@ def _one(step: Callable[[], None], tensors: Sequence[torch.Tensor]) -> None:
         one.copy_(torch.where(condition, value, one))
 
 
-def _answered(step: Callable[[], None], answer: bool) -> list[torch.SymBool]:
+def _answered(step: Callable[[], None], answer: bool) -> list[Any]:
     """Make a step that asks something at most once, with this answer; what it asks.
 
     Raises:
         Frozen: where it asks more.
     """
-    asked: list[torch.SymBool] = []
+    asked: list[Any] = []
     known = torch.SymBool.__bool__
 
     def decide(condition: torch.SymBool) -> bool:

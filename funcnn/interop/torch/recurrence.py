@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 import torch
+from torch._C._functorch import peek_interpreter_stack
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -119,7 +120,7 @@ def _is_as_ever(args: Sequence[Any]) -> bool:
         return True  # It takes a packed sequence.
     if len(weights) != layers * (1 + args[7]) * (4 if biased else 2):
         return True  # An LSTM projects its outputs.
-    return torch._C._functorch.peek_interpreter_stack() is not None
+    return peek_interpreter_stack() is not None
 
 
 def _layers(
