@@ -399,7 +399,7 @@ def of_frequencies() -> Case:
 
 
 def warped() -> Case:
-    """Where an image is read follows from the image; its gradient is refused by its name."""
+    """Where an image is read follows from the image."""
 
     def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
         theta = net.where(x.flatten(1)).reshape(-1, 2, 3)
@@ -591,7 +591,7 @@ CASES |= {
     "slope of length 1": penalized,
     "equations (refused)": solved,
     "frequencies": of_frequencies,
-    "warped (refused)": warped,
+    "warped": warped,
     "called with others": called_with_others,
     "weighted bag": weighted_bag,
     "folded": folded,

@@ -21,6 +21,7 @@ from funcnn.interop.torch.operations.randomness import RANDOM, WHERE_IT_IS_SAID
 from funcnn.interop.torch.operations.recurrence import RECURRENCE
 from funcnn.interop.torch.operations.reductions import REDUCTIONS
 from funcnn.interop.torch.operations.resizing import RESIZING
+from funcnn.interop.torch.operations.sampling import SAMPLING
 from funcnn.interop.torch.operations.shapes import SHAPES
 
 __all__ = ["OPERATIONS", "RANDOM", "WHERE_IT_IS_SAID"]
@@ -39,6 +40,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **NORMALIZATIONS,
     **RESIZING,
     **LOSSES,
+    **SAMPLING,
     **RECURRENCE,
     **RANDOM,
 }
