@@ -121,7 +121,7 @@ def test_any_object_with_submit_is_an_executor(alone):
 
 def test_a_process_opens_a_parcel_once(compiles):
     plan = make_plan(net(), (X, Y), steps=7)
-    parcel = packed(plan)._replace(sender=os.getpid())
+    parcel = packed([plan])._replace(sender=os.getpid())
     tasks = executors_tasks(2)
     first = carry_out_parcel(parcel, tasks[0], 0)
     with compiles() as compiled:

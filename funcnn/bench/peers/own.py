@@ -18,6 +18,7 @@ from funcnn.runs.run import Outcome, run
 from funcnn.runs.sweeps.execution import trained
 from funcnn.runs.sweeps.gathering import Gathering
 from funcnn.runs.sweeps.groups import in_groups, width_of
+from funcnn.runs.sweeps.kinds import Kind
 from funcnn.runs.sweeps.workers import default_workers
 
 __all__ = ["direct_form", "finite_run", "gram_form", "plan_of", "whole_call"]
@@ -81,12 +82,12 @@ def _prepared_sweep(task: Task, plan: Plan) -> Prepared:
     """The groups of a sweep, in as many threads and as wide as ``sweep`` chooses them."""
     settings = [{"learning_rate": rate} for rate in task.learning_rate.tolist()]
     count, workers = len(settings), default_workers()
-    width = width_of(plan, count, workers)
+    width = width_of([Kind(plan, np.arange(count), settings)], workers)
 
     def train_all(steps: int) -> Gathering:
         of_length = plan._replace(steps=steps)
         found = Gathering(of_length, count, width, 1, "all")
-        for number, part in trained(of_length, in_groups(settings, width), workers):
+        for number, part in trained([of_length], in_groups(settings, width), workers):
             if isinstance(part, Exception):
                 raise part
             found.add(number, part)

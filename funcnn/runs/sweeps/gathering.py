@@ -1,4 +1,4 @@
-"""What came of the groups of a sweep, put together as they finish."""
+"""What came of the groups of one kind, put together as they finish."""
 
 from __future__ import annotations
 
@@ -61,14 +61,19 @@ class Gathering:
             self._drop(self._keep)
 
     @property
+    def has_finished(self) -> bool:
+        """Whether any group has made all of its steps."""
+        return bool(self._there.any())
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to show."""
-        return not self._there.any() and not self._cut
+        return not self.has_finished and not self._cut
 
     @property
     def steps(self) -> int:
         """How many steps the members have made that are given."""
-        return self._plan.steps if self._there.any() else self._cut[min(self._cut)].steps
+        return self._plan.steps if self.has_finished else self._cut[min(self._cut)].steps
 
     @property
     def logged_steps(self) -> Int[np.ndarray, " losses"]:
@@ -77,7 +82,7 @@ class Gathering:
 
     def members(self) -> Int[np.ndarray, " members"]:
         """The members that are given, in their order."""
-        if self._there.any():
+        if self.has_finished:
             return np.flatnonzero(self._there)
         first = min(self._cut)
         return np.arange(self._count)[self._members(first, self._cut[first])]
@@ -131,7 +136,7 @@ class Gathering:
 
     def _parts(self) -> dict[int, Part]:
         """The parts that hold states of the members that are given, in order."""
-        if not self._there.any():
+        if not self.has_finished:
             return {min(self._cut): self._cut[min(self._cut)]}
         return {number: self._states[number] for number in sorted(self._states)}
 
