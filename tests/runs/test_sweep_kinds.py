@@ -214,3 +214,23 @@ def test_a_folder_of_schedules_knows_their_numbers(tmp_path):
     funcnn.sweep(**shared, learning_rate=rates)
     with pytest.raises(funcnn.ArgumentError, match="schedules: "):
         funcnn.sweep(**shared, learning_rate=[rates[0], schedules.step_lr(2e-1, 5)])
+
+
+def test_modules_of_pytorch_and_their_folds():
+    torch = pytest.importorskip("torch")
+    nets = [
+        torch.nn.Sequential(
+            torch.nn.Linear(3, width), torch.nn.Tanh(), torch.nn.Linear(width, 1)
+        ).double()
+        for width in (2, 3)
+    ]
+    data, shared = (X, Y[:, None]), {"learning_rate": 1e-2, "steps": 5, "folds": 2}
+    # In two threads, and PyTorch traces in one at a time.
+    result = funcnn.sweep(nets, data, **shared, group=1, workers=2)
+    optimizer = torch.optim.Adam(nets[1].parameters(), lr=1e-2)
+    whole = {"loss": torch.nn.MSELoss(), "optimizer": optimizer, "steps": 5}
+    traced = funcnn.sweep(nets[1], data, folds=2, **whole)
+    for fold in range(2):
+        alone = funcnn.train(nets[1], data, fold=(fold, 2), **whole)
+        for found in (result.losses[2 + fold], traced.losses[fold]):
+            np.testing.assert_allclose(found, alone.losses, rtol=1e-9)
