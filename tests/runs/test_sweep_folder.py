@@ -13,7 +13,7 @@ import pytest
 
 import funcnn
 from funcnn.runs.sweeps import workers
-from funcnn.runs.sweeps.folder import described
+from funcnn.runs.sweeps.folder import described, read_part
 from funcnn.runs.sweeps.kinds import Kind
 from funcnn.runs.sweeps.members import combined
 
@@ -202,6 +202,15 @@ def test_of_the_best_the_params_are_kept(keep, in_folder, tmp_path, whole):
                 found.result(member)
     with pytest.raises(IndexError):
         found.result(7)
+
+
+def test_a_folder_holds_no_states_of_members_that_were_surpassed(tmp_path, whole):
+    swept(folder=tmp_path, keep=1, workers=1)
+    for number in range(4):
+        first = 2 * number
+        best = int(np.argmin(whole.scores[: first + 2]))
+        kept = read_part(tmp_path, number, 30).kept
+        assert (first + kept).tolist() == ([best] if best >= first else [])
 
 
 # Opened again.

@@ -82,9 +82,9 @@ def carried_out(kinds: Sequence[Kind], settings: list[dict[str, Any]], ways: Way
                 failed[number] = part
                 continue
             task = tasks[number]
-            if folder and part.steps == kinds[task.kind].plan.steps:
-                folder.put(number, part)
             found[task.kind].add(task.place, part)
+            if folder and part.steps == kinds[task.kind].plan.steps:
+                folder.put(number, found[task.kind].kept_of(task.place, part))
     result = joined(kinds, settings, found, width, time.perf_counter() - begin, ways.keep)
     if interrupts.came is not None:
         raise TrainingInterrupted(result, interrupts.came)

@@ -60,6 +60,16 @@ class Gathering:
         if isinstance(self._keep, int):
             self._drop(self._keep)
 
+    def kept_of(self, number: int, part: Part) -> Part:
+        """What came of a group that was added, with the states of it that are still kept.
+
+        A member that so many others surpass is none of the best, whatever comes.
+        """
+        kept = self._states.get(number)
+        if kept is None:
+            return part._replace(kept=part.kept[:0], state=[leaf[:0] for leaf in part.state])
+        return part._replace(kept=kept.kept, state=kept.state)
+
     @property
     def has_finished(self) -> bool:
         """Whether any group has made all of its steps."""
