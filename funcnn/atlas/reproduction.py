@@ -31,7 +31,7 @@ class Reproduction:
 
     Attributes:
         experiment: what was run.
-        data: x and y, which both were given.
+        data: x and y, which both were given; x may be a tuple of arrays, for a module of several.
         seed: what the initial values followed from.
         result: funcnn's run; where it diverged, its losses are NaN from there on.
         reference_losses: the reference's loss before each update, (steps,).
@@ -41,7 +41,7 @@ class Reproduction:
     """
 
     experiment: Experiment
-    data: tuple[np.ndarray, np.ndarray]
+    data: tuple[Any, np.ndarray]
     seed: int
     result: TrainResult
     reference_losses: Float[np.ndarray, " steps"]
@@ -145,6 +145,7 @@ def reproduce(
     loss: Any = None,
     optimizer: Any = None,
     scheduler: Any = None,
+    batch_size: int | None = None,
     batches: Any = None,
 ) -> Reproduction:
     """Run an experiment and its reference from the same arrays, and compare every step.
@@ -156,7 +157,7 @@ def reproduce(
         experiment: the name of one of ``funcnn.experiments.EXPERIMENTS``, or a
             record of your own. Or a ``torch.nn.Module``, or ``funcnn.interop.torch_step(...)``:
             neither is changed, nor are the optimizer and the scheduler.
-        data: for a module its ``(x, y)``, as ``train`` takes them.
+        data: for a module its ``(x, y)``, or ``((x1, x2), y)``, as ``train`` takes them.
         dtype: ``"float64"`` or ``"float32"``, of both runs; ``"float64"`` without it. That of a
             module is its own.
         steps: the number of updates, 2 at least, since an update is judged by the loss
@@ -166,6 +167,7 @@ def reproduce(
         loss: for a module, as for ``train``.
         optimizer: for a module, its ``torch.optim`` optimizer.
         scheduler: for a module, the optimizer's scheduler.
+        batch_size: for a module, how many samples a step takes, as for ``train``.
         batches: for a module, the samples of each step by number, as for ``train``.
 
     Returns:
@@ -183,7 +185,7 @@ def reproduce(
     True
     """
     of_module = {"data": data, "loss": loss, "optimizer": optimizer}
-    of_module |= {"scheduler": scheduler, "batches": batches}
+    of_module |= {"scheduler": scheduler, "batch_size": batch_size, "batches": batches}
     of_experiment = {"dtype": dtype, "seed": seed, "params": params}
     if (library := adapter_of(experiment)) == "torch":
         _refuse("a module has its own", of_experiment)

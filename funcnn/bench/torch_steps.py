@@ -2,8 +2,8 @@
 
 ``python -m funcnn.bench.torch_steps [NAME ...]`` times a step of each network: by
 ``funcnn.train(net, ...)``, eager on one thread and on all, with ``fused=True``, by
-``torch.compile``, and, for those made of linear layers, by a loop of JAX and optax that was
-written by hand. All in float32, with Adam, from the same start; their losses after the steps
+``torch.compile``, and, for the perceptrons and the recurrent one, by a loop of JAX and optax that
+was written by hand. All in float32, with Adam, from the same start; their losses after the steps
 stand beside the times.
 """
 
@@ -69,6 +69,19 @@ class Timed(NamedTuple):
     loss: float
 
 
+class Recurrent(nn.Module):
+    """A GRU, and classes of its last output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.GRU(2, 32, batch_first=True)
+        self.last = nn.Linear(32, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The logits of sequences ``(B, T, 2)``."""
+        return self.last(self.layer(x)[0][:, -1])
+
+
 @click.command()
 @click.argument("names", nargs=-1)
 def main(names: tuple[str, ...]) -> None:
@@ -93,6 +106,7 @@ def _networks() -> dict[str, Net]:
     table, target = torch.randn(442, 13), torch.randn(442, 1)
     digits, classes = torch.rand(1797, 64), torch.randint(10, (1797,))
     waves, kinds = torch.randn(512, 1, 64), torch.randint(4, (512,))
+    sequences = torch.randn(512, 64, 2)
     points = torch.linspace(0, 1, 64)[:, None]
 
     def linear(*widths: int) -> nn.Module:
@@ -116,6 +130,7 @@ def _networks() -> dict[str, Net]:
         ),
         "classifier": Net(lambda: linear(64, 128, 64, 10), digits, classes, classify, 64, 1000),
         "convolutions": Net(convolutions, waves, kinds, classify, 64, 500),
+        "recurrent": Net(Recurrent, sequences, kinds, classify, 64, 200),
         "equation": Net(smooth, points, torch.sin(3 * points), None, None, 500),
     }
 
@@ -141,9 +156,9 @@ def _all(net: Net) -> Iterator[tuple[str, Timed]]:
             yield "torch.compile, 1 thread", _eager(net, copy.deepcopy(module), rows, compiled=True)
     finally:
         torch.set_num_threads(threads)
-    layers = [part for part in module if isinstance(part, nn.Linear)]  # type: ignore[union-attr]
-    if net.loss is not None and 2 * len(layers) - 1 == len(list(module.children())):
-        yield "JAX and optax, by hand", _by_hand(net, layers, rows)
+    by_hand = _in_jax(module)
+    if net.loss is not None and by_hand is not None:
+        yield "JAX and optax, by hand", _by_hand(net, *by_hand, rows)
     if net.batch is None and net.loss is not None:
         rates = np.geomspace(1e-4, 1e-2, MEMBERS)
         yield f"funcnn.sweep, of {MEMBERS}, a member", _swept(net, copy.deepcopy(module), rates)
@@ -218,21 +233,58 @@ def _eager(net: Net, module: nn.Module, rows: Any, compiled: bool = False, **opt
     return Timed(before, seconds / net.steps, loss)
 
 
-def _by_hand(net: Net, layers: list[nn.Linear], rows: Any) -> Timed:
-    params = [(layer.weight.detach().numpy().T, layer.bias.detach().numpy()) for layer in layers]
+Predict = Callable[[Any, jax.Array], jax.Array]
+
+
+def _in_jax(module: nn.Module) -> tuple[Any, Predict] | None:
+    """The params of a module and what it predicts, as one would write it in JAX; None for some."""
+
+    def of(layer: nn.Linear) -> tuple[np.ndarray, np.ndarray]:
+        return layer.weight.detach().numpy().T, layer.bias.detach().numpy()
+
+    parts = list(module.children())
+    if isinstance(module, Recurrent):
+        weights = [one.detach().numpy().T for one in module.layer.parameters()]
+        return (weights, of(module.last)), _recurrent
+    layers = [part for part in parts if isinstance(part, nn.Linear)]
+    if 2 * len(layers) - 1 == len(parts):
+        return [of(layer) for layer in layers], _perceptron
+    return None
+
+
+def _perceptron(params: Any, x: jax.Array) -> jax.Array:
+    for weight, bias in params[:-1]:
+        x = jax.nn.relu(x @ weight + bias)
+    weight, bias = params[-1]
+    return x @ weight + bias
+
+
+def _recurrent(params: Any, x: jax.Array) -> jax.Array:
+    (of_input, of_hidden, first, second), (weight, bias) = params
+
+    def step(h: jax.Array, gates: jax.Array) -> tuple[jax.Array, None]:
+        reset, update, new = jnp.split(gates, 3, axis=-1)
+        own_reset, own_update, own_new = jnp.split(h @ of_hidden + second, 3, axis=-1)
+        new = jnp.tanh(new + jax.nn.sigmoid(reset + own_reset) * own_new)
+        keep = jax.nn.sigmoid(update + own_update)
+        return (1 - keep) * new + keep * h, None
+
+    gates = x.swapaxes(0, 1) @ of_input + first
+    h, _ = jax.lax.scan(step, jnp.zeros((len(x), len(of_hidden))), gates)
+    return h @ weight + bias
+
+
+def _by_hand(net: Net, params: Any, predict: Predict, rows: Any) -> Timed:
     x, y = jnp.asarray(net.x.numpy()), jnp.asarray(net.y.numpy())
     classes = y.ndim == 1
     optimizer = optax.adam(RATE)
     numbers = jnp.arange(SHORT + net.steps) if rows is None else jnp.asarray(rows)
 
     def loss_of(params: Any, x: jax.Array, y: jax.Array) -> jax.Array:
-        for weight, bias in params[:-1]:
-            x = jax.nn.relu(x @ weight + bias)
-        weight, bias = params[-1]
-        x = x @ weight + bias
+        prediction = predict(params, x)
         if not classes:
-            return ((x - y) ** 2).mean()
-        return optax.softmax_cross_entropy_with_integer_labels(x, y).mean()
+            return ((prediction - y) ** 2).mean()
+        return optax.softmax_cross_entropy_with_integer_labels(prediction, y).mean()
 
     def step(carry: Any, number: jax.Array) -> tuple[Any, jax.Array]:
         params, state = carry

@@ -83,7 +83,7 @@ class Samples(NamedTuple):
     """The samples of a run, a sample a row: arrays, or what reads them from a file.
 
     Attributes:
-        x: the inputs.
+        x: the inputs; a tuple of arrays for a model that takes several.
         y: the targets.
         weight: how much each sample counts, (samples,); None where all count alike.
     """

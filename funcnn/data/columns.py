@@ -30,7 +30,8 @@ class Table(NamedTuple):
     """Data to train on, and the names of what is in it.
 
     Attributes:
-        x: (samples, features), or as it was given.
+        x: (samples, features), or as it was given; a tuple of arrays for a model that takes
+            several.
         y: (samples,), (samples, targets), or as it was given; text where it holds labels.
         features: the names of x's columns, those of one-hot columns such as ``"colour=red"``;
             None where they have none.
@@ -40,7 +41,7 @@ class Table(NamedTuple):
         targets: the names of the source's columns that y was made of.
     """
 
-    x: np.ndarray
+    x: Any
     y: np.ndarray
     features: tuple[str, ...] | None = None
     columns: tuple[str, ...] | None = None

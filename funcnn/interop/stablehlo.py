@@ -47,7 +47,7 @@ def content(trained: Predictor, samples: int | None) -> bytes:
     rows = export.symbolic_shape("samples") if samples is None else (samples,)
     sample = preparation.sample
     with numerics(preparation.dtype):
-        x = jax.ShapeDtypeStruct((*rows, *sample.shape), sample.dtype)
+        x = jax.tree.map(lambda one: jax.ShapeDtypeStruct((*rows, *one.shape), one.dtype), sample)
         try:
             with plain_errors("the model's prediction"):
                 exported = export.export(jax.jit(predictions), platforms=PLATFORMS)(x)

@@ -68,18 +68,21 @@ def samples_of(problem: Problem, data: Any) -> Samples:
         raise ArgumentTypeError(f"data must be a pair (x, y) of arrays, not {data!r:.60}")
     if len(data) == 3 and data[2] is None:
         data = data[:2]
-    arrays = [_array(name, value) for name, value in zip(NAMES, data, strict=False)]
-    refuse_wider(data=arrays)
-    for name, array in zip(NAMES, arrays, strict=False):
-        if not array.ndim:
-            raise ArgumentTypeError(f"{name} is a single value; its first axis must be the samples")
-        if len(array) != len(arrays[0]):
-            raise ArgumentError(f"x holds {len(arrays[0])} samples and {name} {len(array)}")
-    if isinstance(problem.batches, Drawn) and problem.batches.size > len(arrays[0]):
-        raise ArgumentError(
-            f"batch_size={problem.batches.size} is more than the {len(arrays[0])} samples"
-        )
-    return Samples(*arrays)
+    parts = [_part(name, value) for name, value in zip(NAMES, data, strict=False)]
+    refuse_wider(data=parts)
+    samples: int | None = None
+    for name, part in zip(NAMES, parts, strict=False):
+        for array in jax.tree.leaves(part):
+            if not array.ndim:
+                raise ArgumentTypeError(
+                    f"{name} is a single value; its first axis must be the samples"
+                )
+            samples = len(array) if samples is None else samples
+            if len(array) != samples:
+                raise ArgumentError(f"x holds {samples} samples and {name} {len(array)}")
+    if isinstance(problem.batches, Drawn) and problem.batches.size > (samples or 0):
+        raise ArgumentError(f"batch_size={problem.batches.size} is more than the {samples} samples")
+    return Samples(*parts)
 
 
 def _made(
@@ -114,6 +117,14 @@ def _made(
         lambda: form.step(problem, kept, rows[:few]),
         lambda: form.step(problem, kept, divided),
     )
+
+
+def _part(name: str, value: Any) -> Any:
+    """An array; of x a tuple of JAX's arrays too, for a model that takes several."""
+    several = name == "x" and type(value) is tuple
+    if several and value and all(isinstance(one, jax.Array) for one in value):
+        return value
+    return _array(name, value)
 
 
 def _array(name: str, value: Any) -> AnyArray:

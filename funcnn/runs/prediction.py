@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, Shaped
@@ -45,7 +46,7 @@ def predictions(
     Args:
         model: the model.
         params: its params.
-        x: its inputs, an array or what gives an array for a slice.
+        x: its inputs, an array or what gives an array for a slice; or a tuple of such.
         key: for a model that draws random numbers: draw them by it, in place of predicting
             without noise.
 
@@ -54,15 +55,24 @@ def predictions(
     """
     apply = compiled(predictor(model) if key is None else model.apply)
     draws = () if key is None else (key,)
-    if len(x) <= ROWS:
-        return apply(params, x[:], *draws)
-    parts = (x[first : first + ROWS] for first in range(0, len(x), ROWS))
+    samples = len(jax.tree.leaves(x)[0])
+    if samples <= ROWS:
+        return apply(params, _sliced(x, 0, samples), *draws)
+    parts = (_sliced(x, first, first + ROWS) for first in range(0, samples, ROWS))
     return jnp.concatenate([_of_rows(apply, params, part, draws) for part in parts])
 
 
-def _of_rows(apply: Any, params: Params, x: AnyArray, draws: tuple[Any, ...]) -> Array:
+def _sliced(x: Any, first: int, last: int) -> Any:
+    return jax.tree.map(lambda array: array[first:last], x)
+
+
+def _of_rows(apply: Any, params: Params, x: Any, draws: tuple[Any, ...]) -> Array:
     """The predictions for some rows, filled up so that one program serves the last ones too."""
-    missing = ROWS - len(x)
+    missing = ROWS - len(jax.tree.leaves(x)[0])
+
+    def filled(array: AnyArray) -> AnyArray:
+        return np.pad(np.asarray(array), [(0, missing)] + [(0, 0)] * (np.ndim(array) - 1))
+
     if missing:
-        x = np.pad(np.asarray(x), [(0, missing)] + [(0, 0)] * (np.ndim(x) - 1))
+        x = jax.tree.map(filled, x)
     return apply(params, x, *draws)[: ROWS - missing]

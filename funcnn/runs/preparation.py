@@ -14,6 +14,7 @@ from funcnn.core import ArgumentError, ArgumentTypeError
 from funcnn.data.arrays import prepare_inputs, with_axes
 from funcnn.data.labels import decode
 from funcnn.data.scaling import Scale
+from funcnn.data.several import several_inputs
 from funcnn.data.sources import load_inputs
 
 __all__ = ["Preparation"]
@@ -31,7 +32,8 @@ class Preparation(NamedTuple):
     Attributes:
         dtype: the run's arithmetic.
         axes: ``Model.input_axes``.
-        sample: the shape and dtype of one sample of x, as the model takes it.
+        sample: the shape and dtype of one sample of x, as the model takes it; a tuple of them
+            where it takes several arrays.
         target_axes: the number of axes of the y that was given, and so of predictions; None
             to leave these as the model makes them.
         columns: the names of the columns that make x; None where it came without names.
@@ -47,7 +49,7 @@ class Preparation(NamedTuple):
 
     dtype: str
     axes: int | None
-    sample: jax.ShapeDtypeStruct
+    sample: Any
     target_axes: int | None = None
     columns: tuple[str, ...] | None = None
     targets: tuple[str, ...] | None = None
@@ -69,7 +71,7 @@ class Preparation(NamedTuple):
         )
         x_scale, y_scale = scales
         return self._asdict() | {
-            "sample": [list(self.sample.shape), self.sample.dtype.name],
+            "sample": jax.tree.map(lambda one: [list(one.shape), one.dtype.name], self.sample),
             "classes": None if self.classes is None else self.classes.tolist(),
             "x_scale": x_scale,
             "y_scale": y_scale,
@@ -78,7 +80,6 @@ class Preparation(NamedTuple):
     @classmethod
     def of_json(cls, words: Mapping[str, Any]) -> Preparation:
         """What :meth:`as_json` gave, read again."""
-        shape, dtype = words["sample"]
         x_scale, y_scale = (
             None if one is None else Scale(*(np.array(part, np.float64) for part in one))
             for one in (words["x_scale"], words["y_scale"])
@@ -89,7 +90,7 @@ class Preparation(NamedTuple):
             for name in ("columns", "targets")
         }
         return cls(**words)._replace(
-            sample=jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype)),
+            sample=_sample(words["sample"]),
             categories=categories,
             **names,
             classes=None if words["classes"] is None else np.array(words["classes"]),
@@ -97,27 +98,44 @@ class Preparation(NamedTuple):
             y_scale=y_scale,
         )
 
-    def inputs(self, data: Any) -> Shaped[np.ndarray, "samples ..."]:
+    def inputs(self, data: Any) -> Any:
         """The inputs as the model takes them, from whatever ``train`` takes as x.
+
+        Returns:
+            An array (samples, ...), or a tuple of them where the model takes several.
 
         Raises:
             ArgumentError, ArgumentTypeError: for inputs that ``train`` would refuse, or of
                 another shape than those trained on.
         """
-        x = with_axes("x", load_inputs(data, self.columns, self.categories), self.axes)
-        if x.shape[1:] != self.sample.shape:
+        if not isinstance(self.sample, tuple):
+            x = load_inputs(data, self.columns, self.categories)
+            return self._input("x", x, self.sample)
+        arrays = several_inputs(data)
+        if len(arrays) != len(self.sample):
             raise ArgumentError(
-                f"a sample of x has shape {x.shape[1:]}; "
-                f"the model was trained on {self.sample.shape}"
+                f"x holds {len(arrays)} arrays; the model was trained on {len(self.sample)}"
+            )
+        pairs = zip(arrays, self.sample, strict=True)
+        return tuple(self._input(f"x[{place}]", *pair) for place, pair in enumerate(pairs))
+
+    def _input(
+        self, name: str, x: np.ndarray, sample: jax.ShapeDtypeStruct
+    ) -> Shaped[np.ndarray, "samples ..."]:
+        x = with_axes(name, x, self.axes)
+        if x.shape[1:] != sample.shape:
+            raise ArgumentError(
+                f"a sample of {name} has shape {x.shape[1:]}; "
+                f"the model was trained on {sample.shape}"
             )
         if self.x_scale is not None:
             x = self.x_scale.standardized(x)
         x = prepare_inputs(x, self.axes, self.dtype)
-        if not np.can_cast(x.dtype, self.sample.dtype, "same_kind"):
+        if not np.can_cast(x.dtype, sample.dtype, "same_kind"):
             raise ArgumentTypeError(
-                f"x is of {x.dtype}; the model was trained on {self.sample.dtype}"
+                f"{name} is of {x.dtype}; the model was trained on {sample.dtype}"
             )
-        return x.astype(self.sample.dtype)
+        return x.astype(sample.dtype)
 
     def outputs(self, prediction: Shaped[np.ndarray, "samples ..."]) -> Shaped[np.ndarray, "..."]:
         """The predictions in the unit and with the axes of the targets that were given."""
@@ -154,3 +172,11 @@ class Preparation(NamedTuple):
     def labels(self, codes: Int[np.ndarray, " samples"]) -> Shaped[np.ndarray, " samples"]:
         """The classes as they were given, from their numbers."""
         return codes if self.classes is None else decode(codes, self.classes)
+
+
+def _sample(words: Any) -> Any:
+    """The shape and dtype of a sample, from what :meth:`Preparation.as_json` makes of them."""
+    *shape, dtype = words
+    if isinstance(dtype, str):
+        return jax.ShapeDtypeStruct(tuple(*shape), np.dtype(dtype))
+    return tuple(map(_sample, words))

@@ -24,6 +24,7 @@ from funcnn.data.columns import Table
 from funcnn.data.labels import encode, is_text
 from funcnn.data.mapped import Mapped, require_finite_file
 from funcnn.data.scaling import Scale, scale_of
+from funcnn.data.several import load_several
 from funcnn.data.sources import load
 from funcnn.losses import binary_cross_entropy, cross_entropy, weighted, without_options
 from funcnn.runs.preparation import Preparation
@@ -81,7 +82,10 @@ def prepare(
     """
     standardized = standardize is not None and checks.flag("standardize", standardize)
     # What is standardized is so in float64, and fits afterwards.
-    for name, array in (("x", table.x), ("y", table.y)):
+    several = isinstance(table.x, tuple)
+    if several and standardized:
+        raise ArgumentError("standardize: x is several arrays; standardize each before")
+    for name, array in (*(("x", one) for one in jax.tree.leaves(table.x)), ("y", table.y)):
         require_finite_file(name, array, "float64" if standardized else dtype)
     weight = _weights(sample_weight, loss, len(table.y), dtype)
     y, classes = _encoded(table.y, loss)
@@ -91,7 +95,10 @@ def prepare(
     aside = None
     if validation is not None:
         try:
-            aside = load(validation, table.targets, table.categories or None)
+            if several:
+                aside = load_several(validation)
+            else:
+                aside = load(validation, table.targets, table.categories or None)
         except ArgumentError as error:
             raise type(error)(f"validation: {error}") from error
         aside = _like(aside, table)
@@ -116,7 +123,8 @@ def prepare(
         y = prepare_targets(y.astype(np.float64), axes, loss, "float64")
         return y_scale.standardized(y).astype(dtype)
 
-    x_all, y_all = _ready(table.x, inputs), _ready(y, targets)
+    x_all = jax.tree.map(lambda array: _ready(array, inputs), table.x)
+    y_all = _ready(y, targets)
     _require_targets(y_all)
     training = _of_rows(Samples(x_all, y_all, weight), rows)
     if resample is not None and checks.flag("resample", resample):
@@ -124,7 +132,8 @@ def prepare(
     held_out = None
     if aside is not None:
         labels = aside.y if classes is None else _known(aside.y, classes)
-        held_out = Samples(_ready(aside.x, inputs), _ready(labels, targets))
+        own = jax.tree.map(lambda array: _ready(array, inputs), aside.x)
+        held_out = Samples(own, _ready(labels, targets))
     elif rows_aside is not None:
         held_out = _of_rows(Samples(x_all, y_all, weight), rows_aside)
     for part in (training, held_out):
@@ -132,7 +141,9 @@ def prepare(
     preparation = Preparation(
         dtype=dtype,
         axes=axes,
-        sample=jax.ShapeDtypeStruct(training.x.shape[1:], training.x.dtype),
+        sample=jax.tree.map(
+            lambda array: jax.ShapeDtypeStruct(array.shape[1:], array.dtype), training.x
+        ),
         target_axes=None if axes is None or is_whole(training.y) else table.y.ndim,
         columns=table.columns,
         targets=table.targets,
@@ -245,12 +256,21 @@ def _like(table: Table, training: Table) -> Table:
             f"validation has the columns {', '.join(table.columns or ['without names'])}; the "
             f"samples to train on have {', '.join(training.columns or ['none'])}"
         )
-    if table.x.shape[1:] != training.x.shape[1:] or table.y.shape[1:] != training.y.shape[1:]:
+    own, trained = (
+        [np.shape(one) for one in jax.tree.leaves((t.x, t.y))] for t in (table, training)
+    )
+    if [one[1:] for one in own] != [one[1:] for one in trained]:
+        *x, y = own
+        *x_trained, y_trained = trained
         raise ArgumentError(
-            f"validation has x of shape {table.x.shape} and y of {table.y.shape}; the samples to "
-            f"train on have {training.x.shape} and {training.y.shape}"
+            f"validation has x of shape {_listed(x)} and y of {y}; the samples to train on have "
+            f"{_listed(x_trained)} and {y_trained}"
         )
     return table
+
+
+def _listed(shapes: list[tuple[int, ...]]) -> str:
+    return ", ".join(map(str, shapes))
 
 
 def _scale(

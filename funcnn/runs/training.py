@@ -126,7 +126,9 @@ def train(
             1 is added or taken away at the end where one is missing or too many.
             Whole numbers as y, (samples,), are classes, and left as they are.
             Models of your own are given x and y in their own shape: floats in the
-            run's dtype, whole numbers as int32, truth values as they are.
+            run's dtype, whole numbers as int32, truth values as they are. A module of
+            PyTorch that takes several inputs has ``((x1, x2), y)``, as ``predict`` then
+            takes ``(x1, x2)``.
         experiment: the name of one of ``funcnn.experiments.EXPERIMENTS``
             (``"two-layer/optim"``), or a record of your own: everything that is not given
             is as it says.

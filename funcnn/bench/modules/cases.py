@@ -298,6 +298,169 @@ def branching() -> Case:
     return ruled(rule, normal(12, 5), normal(12, 3), last=nn.Linear(5, 3))
 
 
+def cells() -> Case:
+    """A GRU's and an LSTM's cell, called in a loop."""
+
+    def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
+        h = x.new_zeros(len(x), 4)
+        states = h, h
+        for step in x.unbind(1):
+            h = net.first(step, h)
+            states = net.second(h, states)
+        return net.last(torch.cat([h, *states], 1))
+
+    parts = {"first": nn.GRUCell(3, 4), "second": nn.LSTMCell(4, 4), "last": nn.Linear(12, 3)}
+    return ruled(rule, normal(6, 4, 3), normal(6, 3), **parts)
+
+
+def decoder() -> Case:
+    def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
+        return net.last(net.layer(x[:, :2], x[:, 2:]).flatten(1))
+
+    layer = nn.TransformerDecoderLayer(4, 2, 6, dropout=0.0, batch_first=True, activation="gelu")
+    return ruled(rule, normal(6, 5, 4), normal(6, 3), layer=layer, last=nn.Linear(8, 3))
+
+
+def ranked() -> Case:
+    """Pairs of samples, of which the first or the second is to be the larger."""
+
+    def loss(prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return functional.margin_ranking_loss(prediction[:, 0], prediction[:, 1], y, margin=0.3)
+
+    return measured(loss, 2 * signs()[:, 0] - 1, outputs=2)
+
+
+def paired() -> Case:
+    """Pairs of samples that are to be alike, or not."""
+
+    def loss(prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return functional.cosine_embedding_loss(prediction[:, :3], prediction[:, 3:], y, margin=0.1)
+
+    return measured(loss, 2 * signs()[:, 0] - 1, outputs=6)
+
+
+def connected() -> Case:
+    """A recurrent layer whose outputs are to be words; its loss is refused by its name."""
+    lengths = torch.full((4,), 7), torch.tensor([3, 2, 3, 1])
+
+    def loss(prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return functional.ctc_loss(prediction.log_softmax(2).transpose(0, 1), y, *lengths)
+
+    rule = lambda net, x: net.last(net.layer(x)[0])  # noqa: E731
+    parts = {"layer": nn.GRU(2, 5, batch_first=True), "last": nn.Linear(5, CLASSES)}
+    case = ruled(rule, normal(4, 7, 2), torch.randint(1, CLASSES, (4, 3)), **parts)
+    return case._replace(loss=loss)
+
+
+def far_apart() -> Case:
+    def loss(prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        triplet = nn.TripletMarginWithDistanceLoss(
+            distance_function=nn.PairwiseDistance(p=1.5), swap=True
+        )
+        return triplet(prediction, y, prediction.roll(1, 0))
+
+    return measured(loss, normal(12, CLASSES))
+
+
+def penalized() -> Case:
+    """The slope by the inputs is to have length 1, as of a critic."""
+
+    def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
+        x = x.detach().requires_grad_()
+        with torch.enable_grad():
+            u = net.inner(x)
+            (slope,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+        return torch.cat([u, slope.norm(dim=1, keepdim=True)], 1)
+
+    inner = nn.Sequential(nn.Linear(3, 8), nn.LeakyReLU(0.2), nn.Linear(8, 8), nn.ELU())
+    y = torch.cat([normal(9, 1), torch.ones(9, 1, dtype=torch.float64)], 1)
+    return ruled(rule, normal(9, 3), y, inner=inner.append(nn.Linear(8, 1)))
+
+
+def solved() -> Case:
+    """Systems of equations, which are refused by PyTorch's name for it."""
+
+    def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
+        matrix = net.weight @ net.weight.T + torch.eye(4, dtype=x.dtype)
+        h = torch.linalg.solve(matrix, x.T).T + x @ torch.linalg.inv(matrix)
+        return net.last(h) + torch.linalg.slogdet(matrix).logabsdet
+
+    weight = nn.Parameter(normal(4, 4))
+    return ruled(rule, normal(9, 4), normal(9, 3), weight=weight, last=nn.Linear(4, 3))
+
+
+def of_frequencies() -> Case:
+    def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
+        spectrum = torch.fft.rfft(net.first(x)) * torch.view_as_complex(net.weight)
+        return net.last(torch.fft.irfft(spectrum, n=6) + x)
+
+    parts = {"first": nn.Linear(6, 6), "weight": nn.Parameter(normal(4, 2))}
+    return ruled(rule, normal(9, 6), normal(9, 3), **parts, last=nn.Linear(6, 3))
+
+
+def warped() -> Case:
+    """Where an image is read follows from the image."""
+
+    def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
+        theta = net.where(x.flatten(1)).reshape(-1, 2, 3)
+        grid = functional.affine_grid(theta, [len(x), 1, 4, 4], align_corners=False)
+        return net.last(functional.grid_sample(x, grid, align_corners=False).flatten(1))
+
+    parts = {"where": nn.Linear(16, 6), "last": nn.Linear(16, 3)}
+    return ruled(rule, normal(6, 1, 4, 4), normal(6, 3), **parts)
+
+
+def called_with_others() -> Case:
+    """A layer that is called with weights that another one makes."""
+
+    def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
+        made = net.maker(net.code).reshape(3, 5)
+        given = {"weight": made, "bias": net.layer.bias}
+        return torch.func.functional_call(net.layer, given, (x,))
+
+    layer = nn.Linear(5, 3)
+    layer.weight.requires_grad_(False)
+    parts = {"maker": nn.Linear(2, 15), "code": nn.Parameter(normal(2)), "layer": layer}
+    return ruled(rule, normal(9, 5), normal(9, 3), **parts)
+
+
+def weighted_bag() -> Case:
+    def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
+        return net.last(net.layer(x, per_sample_weights=net.share.expand(len(x), -1)))
+
+    layer, share = nn.EmbeddingBag(9, 6, mode="sum"), nn.Parameter(normal(4))
+    parts = {"layer": layer, "share": share, "last": nn.Linear(6, 3)}
+    return ruled(rule, torch.randint(0, 9, (8, 4)), normal(8, 3), **parts)
+
+
+def folded() -> Case:
+    def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
+        patches = functional.unfold(x, 2, stride=2)
+        h = torch.tanh(net.first(patches.transpose(1, 2))).transpose(1, 2)
+        return net.last(functional.fold(h, (4, 4), 2, padding=1, stride=2)[:, :, 1:].flatten(1))
+
+    parts = {"first": nn.Linear(4, 4), "last": nn.Linear(12, 3)}
+    return ruled(rule, normal(6, 1, 6, 6), normal(6, 3), **parts)
+
+
+def softly_chosen() -> Case:
+    """The two best of four experts, by the shares of the best."""
+
+    def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
+        shares, best = net.gate(x).softmax(1).topk(2, 1)
+        each = torch.stack([expert(x) for expert in net.experts], 1)
+        chosen = each.gather(1, best[..., None].expand(-1, -1, 3))
+        return (chosen * shares[..., None]).sum(1)
+
+    parts = {"gate": nn.Linear(5, 4), "experts": nn.ModuleList(nn.Linear(5, 3) for _ in range(4))}
+    return ruled(rule, normal(9, 5), normal(9, 3), **parts)
+
+
+def dropped() -> Case:
+    """To be refused: PyTorch draws other numbers."""
+    return rows(nn.Linear(5, 6), nn.Dropout(0.5))
+
+
 def layers(*kinds: nn.Module) -> Case:
     """Activations between layers."""
     return rows(*(part for kind in kinds for part in (nn.Linear(5, 5), kind)))
@@ -419,6 +582,86 @@ CASES |= {
     "sum of squares": lambda: measured(
         lambda p, y: (p - y).square().sum() + 1e-3 * p.abs().sum(), normal(12, CLASSES)
     ),
+    "cells": cells,
+    "decoder": decoder,
+    "margin ranking": ranked,
+    "cosine embedding": paired,
+    "ctc (refused)": connected,
+    "triplet by distance": far_apart,
+    "slope of length 1": penalized,
+    "equations (refused)": solved,
+    "frequencies": of_frequencies,
+    "warped": warped,
+    "called with others": called_with_others,
+    "weighted bag": weighted_bag,
+    "folded": folded,
+    "experts": softly_chosen,
+    "max pool 3-d": lambda: flattened(
+        nn.Conv3d(1, 2, 2), nn.MaxPool3d(2, 1), nn.AvgPool3d((1, 2, 1)), shape=(1, 4, 4, 4)
+    ),
+    "pools 1-d": lambda: flattened(
+        nn.Conv1d(1, 2, 2),
+        nn.AvgPool1d(2, 1),
+        nn.LPPool1d(2, 2),
+        nn.AdaptiveMaxPool1d(2),
+        shape=(1, 9),
+    ),
+    "padded": lambda: flattened(
+        nn.ConstantPad1d((1, 2), 0.5),
+        nn.Conv1d(1, 2, 3),
+        nn.ReplicationPad1d(2),
+        nn.ZeroPad1d(1),
+        nn.CircularPad1d(1),
+        shape=(1, 6),
+    ),
+    "padded 2-d": lambda: flattened(
+        nn.ReflectionPad2d((1, 0, 2, 1)),
+        nn.Conv2d(1, 2, 2),
+        nn.ReplicationPad2d(1),
+        shape=(1, 4, 4),
+    ),
+    "transposed 1-d": lambda: flattened(
+        nn.ConvTranspose1d(2, 4, 3, stride=2, groups=2, dilation=2), shape=(2, 5)
+    ),
+    "pixel unshuffle": lambda: flattened(
+        nn.Conv2d(1, 2, 3, padding="same", padding_mode="reflect"),
+        nn.PixelUnshuffle(2),
+        shape=(1, 4, 4),
+    ),
+    "bicubic": lambda: flattened(
+        nn.Conv2d(1, 2, 2),
+        nn.Upsample((5, 4), mode="bicubic"),
+        nn.Upsample(scale_factor=2),
+        shape=(1, 4, 4),
+    ),
+    "instance norm": lambda: flattened(
+        nn.Conv2d(1, 2, 2),
+        nn.InstanceNorm2d(2, affine=True, track_running_stats=True),
+        nn.Tanh(),
+        shape=(1, 4, 4),
+    ),
+    "cumulative norm": lambda: rows(nn.Linear(5, 6), nn.BatchNorm1d(6, momentum=None), nn.Tanh()),
+    "no running values": lambda: rows(
+        nn.Linear(5, 6), nn.BatchNorm1d(6, track_running_stats=False), nn.Softsign()
+    ),
+    "unflattened": lambda: flattened(
+        nn.Linear(6, 6), nn.Unflatten(1, (2, 3)), nn.Softmax(2), nn.Identity(), shape=(6,)
+    ),
+    "long gru": lambda: ruled(
+        lambda net, x: net.last(net.layer(x)[0][:, -1]),
+        normal(4, 100, 2),
+        normal(4, 3),
+        layer=nn.GRU(2, 4, 2, batch_first=True),
+        last=nn.Linear(4, 3),
+    ),
+    "multi-margin squared": lambda: measured(
+        nn.MultiMarginLoss(p=2, weight=torch.rand(CLASSES, dtype=torch.float64)), classes()
+    ),
+    "gaussian of one variance": lambda: measured(
+        lambda p, y: functional.gaussian_nll_loss(p[:, :3], y, p[:, 3:].exp(), full=True),
+        normal(12, 3),
+    ),
+    "dropout (refused)": dropped,
     "counter (refused)": counting,
     "branch (refused)": branching,
 }

@@ -14,6 +14,7 @@ from torch.optim import Optimizer, lr_scheduler
 
 from funcnn.atlas import reproduce
 from funcnn.bench.modules.cases import CASES
+from funcnn.bench.modules.held_out import HELD_OUT
 from funcnn.core import ArgumentError
 
 __all__ = ["OPTIMIZERS", "SCHEDULERS", "STEPS", "Row", "print_table", "rows"]
@@ -32,6 +33,10 @@ OPTIMIZERS = {
     "Adamax": lambda params: torch.optim.Adamax(params, lr=3e-3),
     "RMSprop": lambda params: torch.optim.RMSprop(params, lr=1e-3, momentum=0.5),
     "Adagrad": lambda params: torch.optim.Adagrad(params, lr=0.01, lr_decay=0.01),
+    "RAdam": lambda params: torch.optim.RAdam(params, lr=3e-3),
+    "ASGD": lambda params: torch.optim.ASGD(params, lr=0.01, t0=20.0),
+    "Adafactor": lambda params: torch.optim.Adafactor(params, lr=0.01),
+    "Rprop": lambda params: torch.optim.Rprop(params, lr=1e-3),
     "Adadelta": lambda params: torch.optim.Adadelta(params, lr=0.5),
 }
 
@@ -46,6 +51,9 @@ SCHEDULERS = {
     "lambda": lambda optimizer: lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + 0.1 * step)),
     "warm-up": lambda optimizer: lr_scheduler.LinearLR(optimizer, 0.1, total_iters=10),
 }
+
+
+ALL = CASES | HELD_OUT
 
 
 class Row(NamedTuple):
@@ -73,7 +81,7 @@ class Row(NamedTuple):
 def rows(names: Sequence[str] = (), steps: int = STEPS) -> Iterator[Row]:
     """The lines of the modules of these names; of all without any."""
     pairs = zip(itertools.cycle(OPTIMIZERS), itertools.cycle(SCHEDULERS), strict=False)
-    for (name, make), (optimizer, scheduler) in zip(CASES.items(), pairs, strict=False):
+    for (name, make), (optimizer, scheduler) in zip(ALL.items(), pairs, strict=False):
         if names and name not in names:
             continue
         torch.manual_seed(0)
@@ -108,6 +116,8 @@ def print_table(names: Sequence[str]) -> None:
     print(f"{'module':<26}{'optimizer':<11}{'scheduler':<13}{'difference':>11}{'steps':>6}")
     kinds: dict[str, int] = {}
     for row in rows(names):
+        if row.name == next(iter(HELD_OUT)):
+            print("held out:")
         kind = row.verdict.split(":")[0]
         kinds[kind] = kinds.get(kind, 0) + 1
         print(

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Params, Samples
 from funcnn.core.precision import DTYPES, check_dtype
+from funcnn.data.several import is_several, load_several
 from funcnn.interop.torch.losses import Measured, loss_of_tensors
 from funcnn.interop.torch.module import (
     as_numpy,
@@ -50,6 +51,9 @@ def adapted(arguments: dict[str, Any]) -> dict[str, Any]:
     With one of funcnn or of optax it is a run of the model that ``from_torch`` gives.
     """
     given = dict(arguments)
+    data = given.get("data")
+    if isinstance(data, (tuple, list)) and len(data) == 2 and is_several(data[0]):
+        given["data"] = load_several(data)
     model, scheduler = given["model"], given.pop("scheduler", None)
     if isinstance(model, Step):
         for name in ("optimizer", *CLIPPING):

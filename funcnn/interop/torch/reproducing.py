@@ -8,14 +8,18 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import nn
 
 from funcnn.atlas.references import Eager
 from funcnn.atlas.reproduction import Reproduction, steps_together, to_the_end
 from funcnn.core import ArgumentError, checks
+from funcnn.core.keys import run_key
+from funcnn.core.precision import numerics
 from funcnn.experiments import Experiment, Tolerance
 from funcnn.interop.torch.arguments import plain_step, require_module
 from funcnn.interop.torch.module import as_numpy, tensors_of
@@ -50,6 +54,7 @@ def reproduced(
     optimizer: Any = None,
     scheduler: Any = None,
     steps: Any = None,
+    batch_size: Any = None,
     batches: Any = None,
 ) -> Reproduction:
     """What ``funcnn.reproduce`` documents, of a module or of a step that is given whole.
@@ -70,7 +75,7 @@ def reproduced(
             raise ArgumentError("optimizer: one of torch.optim is needed, over the parameters")
         step = plain_step(model, optimizer, "mse" if loss is None else loss, scheduler)
     model = step
-    plan = make_plan(model, data, steps=steps, batches=batches)
+    plan = make_plan(model, data, steps=steps, batch_size=batch_size, batches=batches)
     checks.integer("steps", plan.steps, at_least=2)
     traced = plan.problem.optimizer
     assert isinstance(traced, TracedStep)
@@ -89,7 +94,7 @@ def reproduced(
         compared = steps_together(eager.losses, other.losses, tolerance)
     return Reproduction(
         experiment=record,
-        data=(np.asarray(plan.data.x), np.asarray(plan.data.y)),
+        data=_arrays(plan),
         seed=plan.seed,
         result=result,
         reference_losses=eager.losses,
@@ -105,20 +110,19 @@ def eager_loop(step: Step, plan: Plan, one_rounding_away: bool = False) -> Eager
     Args:
         step: the body of the loop.
         plan: says which samples, and how many steps.
-        one_rounding_away: whether to start from the next larger number of each parameter.
+        one_rounding_away: whether to start from the next larger number of each parameter, with
+            gradients that are rounded otherwise.
     """
-    x, y = _tensor(plan.data.x), _tensor(plan.data.y)
+    x, y = jax.tree.map(_tensor, _arrays(plan))
+    batches = _batches(plan)
     losses: Float[np.ndarray, " steps"] = np.empty(plan.steps, plan.dtype)
-    with _put_back(step):
+    with _put_back(step), contextlib.ExitStack() as stack:
         if one_rounding_away:
-            with torch.no_grad():
-                for one in step.net.parameters():
-                    if one.is_floating_point():
-                        one.nextafter_(torch.full_like(one, torch.inf))
+            stack.enter_context(_rounded_otherwise(step.net))
         begin = time.perf_counter()
         for number in range(plan.steps):
-            rows = slice(None) if plan.rows is None else _rows(plan.rows[number])
-            loss = step.function(x[rows], y[rows])
+            rows = slice(None) if batches is None else batches[number]
+            loss = step.function(*jax.tree.map(lambda tensor, own=rows: tensor[own], (x, y)))
             losses[number] = loss.item()
             if step.scheduler is not None:
                 step.scheduler.step()
@@ -126,6 +130,30 @@ def eager_loop(step: Step, plan: Plan, one_rounding_away: bool = False) -> Eager
         own = tensors_of(step.net)
         params = {name: as_numpy(own[name]) for name in plan.shapes.state.params}
     return Eager(losses, params, seconds)
+
+
+@contextlib.contextmanager
+def _rounded_otherwise(net: nn.Module) -> Iterator[None]:
+    """A module whose parameters are a rounding away, and its gradients inside of this too.
+
+    What is 0 in PyTorch's order of a sum is a rounding of its terms in another order, and there are
+    optimizers that divide by it.
+    """
+
+    def rounded(gradient: torch.Tensor) -> torch.Tensor:
+        size = gradient.abs().max() if gradient.numel() else 0
+        return gradient + torch.finfo(gradient.dtype).eps * size
+
+    floats = [one for one in net.parameters() if one.is_floating_point()]
+    with torch.no_grad():
+        for one in floats:
+            one.nextafter_(torch.full_like(one, torch.inf))
+    hooks = [one.register_hook(rounded) for one in floats if one.requires_grad]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @contextlib.contextmanager
@@ -169,7 +197,7 @@ def _record(step: Step, plan: Plan) -> Experiment:
         tutorial="a module of your own",
         section="",
         model=type(step.net).__name__,
-        data=lambda: (np.asarray(plan.data.x), np.asarray(plan.data.y)),
+        data=lambda: _arrays(plan),
         loss=getattr(step.function, "__qualname__", "loss"),
         optimizer=type(step.optimizer).__name__,
         learning_rate=float(group.get("lr", 0.0)),
@@ -187,6 +215,24 @@ def _tensor(array: Any) -> torch.Tensor:
     return torch.from_numpy(value.astype(np.int64) if is_whole else value)
 
 
-def _rows(rows: np.ndarray) -> torch.Tensor:
-    """The samples of a step by number, without what fills a short batch up."""
-    return torch.from_numpy(rows[rows >= 0].astype(np.int64))
+def _arrays(plan: Plan) -> Any:
+    """x and y of a plan; x may be a tuple."""
+    return jax.tree.map(np.asarray, (plan.data.x, plan.data.y))
+
+
+def _batches(plan: Plan) -> list[torch.Tensor] | None:
+    """The samples of each step by number; None where it takes all."""
+    batches, samples = plan.problem.batches, len(plan.data.y)
+    if batches is None:
+        return None
+    rows = plan.rows
+    if rows is None:
+        with numerics(plan.dtype):
+            key, steps = run_key(plan.seed), jnp.arange(plan.steps, dtype=jnp.int32)
+            drawn = jax.vmap(lambda step: batches.rows(key, step, samples, None))(steps)
+            short = jax.vmap(lambda step: batches.is_short(step, samples, None))(steps)
+        few = batches.short(samples)
+        pairs = zip(np.asarray(drawn), np.asarray(short), strict=True)
+        rows = [own[:few] if is_short and few else own for own, is_short in pairs]
+    # A short batch of one's own is filled up.
+    return [torch.from_numpy(own[own >= 0].astype(np.int64)) for own in rows]

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_map
 
 from funcnn.core import ArgumentError
+from funcnn.interop.torch.branching import both_ways
 from funcnn.interop.torch.guards import Frozen, Writes, holding
 from funcnn.interop.torch.module import as_numpy, tensors_of
 from funcnn.interop.torch.numbers import Place, set_numbers
@@ -226,6 +227,7 @@ class _Tracing:
             holding(step.net, dict(own) | given, self.modes, new_buffers=True),
             _optimizing(optimizer, self.names, given, memory) as remembered,
             Unknown(),
+            both_ways(),
             Redirected({id(own[name]): one for name, one in given.items()}),
         ):
             set_numbers(optimizer.param_groups, self.places, numbers)

@@ -22,9 +22,11 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from funcnn.core import ArgumentError
+from funcnn.interop.torch.checking import without_looking
 from funcnn.interop.torch.guards import Frozen, untouched
 from funcnn.interop.torch.operations import OPERATIONS, RANDOM, WHERE_IT_IS_SAID
 from funcnn.interop.torch.program import Instruction, Kind, Program, Value
+from funcnn.interop.torch.recurrence import Recurrent
 
 __all__ = ["traced"]
 
@@ -121,6 +123,8 @@ def _fit_for_tracing() -> Iterator[None]:
         torch.enable_grad(),
         torch.backends.mkldnn.flags(enabled=False),
         sdpa_kernel(SDPBackend.MATH),
+        Recurrent(),
+        without_looking(),
     ):
         distribution.set_default_validate_args(False)
         torch.backends.mha.set_fastpath_enabled(False)

@@ -33,12 +33,12 @@ def count(tree: Any) -> int:
 
 def points_work(shapes: Shapes) -> float:
     """A step of a model that is linear in its params: every point, for every one of these."""
-    return 1.0 + ELEMENT * shapes.x.shape[0] * count(shapes.params)
+    return 1.0 + ELEMENT * shapes.y.shape[0] * count(shapes.params)
 
 
 def network_work(problem: Problem, shapes: Shapes) -> float:
     """A step of a network: each weight meets each sample, forward and backward."""
-    samples = _batch(problem, shapes.x.shape[0])
+    samples = _batch(problem, shapes.y.shape[0])
     return 2 * PRODUCT * samples * count(shapes.params) + ELEMENT * count(shapes.params)
 
 

@@ -13,12 +13,15 @@ from funcnn.interop.torch.operations.convolution import CONVOLUTIONS
 from funcnn.interop.torch.operations.creation import CREATION
 from funcnn.interop.torch.operations.dtypes import python_number
 from funcnn.interop.torch.operations.indexing import INDEXING
+from funcnn.interop.torch.operations.losses import LOSSES
 from funcnn.interop.torch.operations.normalization import NORMALIZATIONS
 from funcnn.interop.torch.operations.pointwise import POINTWISE
 from funcnn.interop.torch.operations.pooling import POOLING
 from funcnn.interop.torch.operations.randomness import RANDOM, WHERE_IT_IS_SAID
+from funcnn.interop.torch.operations.recurrence import RECURRENCE
 from funcnn.interop.torch.operations.reductions import REDUCTIONS
 from funcnn.interop.torch.operations.resizing import RESIZING
+from funcnn.interop.torch.operations.sampling import SAMPLING
 from funcnn.interop.torch.operations.shapes import SHAPES
 
 __all__ = ["OPERATIONS", "RANDOM", "WHERE_IT_IS_SAID"]
@@ -36,5 +39,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **POOLING,
     **NORMALIZATIONS,
     **RESIZING,
+    **LOSSES,
+    **SAMPLING,
+    **RECURRENCE,
     **RANDOM,
 }

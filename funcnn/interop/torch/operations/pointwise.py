@@ -141,6 +141,8 @@ POINTWISE: dict[str, Callable[..., Any]] = {
     "softshrink_backward": shrink_backward,
     "sub": sub,
     "sym_float": lambda x: x,
+    "sym_max": jnp.maximum,
+    "sym_min": jnp.minimum,
     "truediv": operator.truediv,
     "view_as_complex": lambda x: lax.complex(x[..., 0], x[..., 1]),
     "view_as_real": lambda x: jnp.stack([x.real, x.imag], -1),
