@@ -137,7 +137,7 @@ def _kill(process: int, seen: Counter) -> None:
 def _dask() -> Iterator[Any]:
     import logging
 
-    import dask
+    import dask.config
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # It tells of every lost worker.
