@@ -63,6 +63,8 @@ SENSIBLE = {
     "sample_weight": np.arange(8),
     "validation": (X, Y),
     "validation_fraction": 0.25,
+    "fold": (1, 2),
+    "resample": True,
     "standardize": True,
     "categories": None,
     "clip_grad_norm": 0.5,

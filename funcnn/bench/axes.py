@@ -18,6 +18,9 @@ class Axis(NamedTuple):
         sizes: how large it is made.
         arguments: from a size to what ``tasks.make`` takes.
         whole: whether the cost is that of a whole run, not of a step.
+        peers: those that are measured along it, whoever is asked for; none for these.
+        shared: whether what grows shares the work: then the picture shows which part of it
+            is of use.
     """
 
     label: str
@@ -25,6 +28,8 @@ class Axis(NamedTuple):
     sizes: Sequence[int]
     arguments: Callable[[int], dict[str, Any]]
     whole: bool = False
+    peers: Sequence[str] = ()
+    shared: bool = False
 
 
 AXES: Mapping[str, Axis] = MappingProxyType(
@@ -59,6 +64,14 @@ AXES: Mapping[str, Axis] = MappingProxyType(
             "sweep-cubic",
             (1, 10, 100, 1000),
             lambda size: {"members": size},
+        ),
+        "workers": Axis(
+            "workers of a sweep of 64 networks",
+            "sweep-mlp",
+            (1, 2, 4),
+            lambda size: {"workers": size},
+            peers=("funcnn", "funcnn-gram", "funcnn-processes"),
+            shared=True,
         ),
     }
 )

@@ -38,6 +38,7 @@ class Task:
         y: the targets, (samples, outputs) or (samples,).
         params: where to start, funcnn's tree; for a sweep the first axis is the members'.
         members: how many runs a sweep has; None for one run.
+        workers: how many groups of a sweep funcnn works on at a time; None for its own choice.
         terms: for ``dynamic``, the number of extra terms at each step, (steps,).
     """
 
@@ -51,6 +52,7 @@ class Task:
     y: np.ndarray
     params: dict[str, np.ndarray]
     members: int | None = None
+    workers: int | None = None
     terms: np.ndarray | None = None
 
     @property

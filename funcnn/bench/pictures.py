@@ -70,14 +70,14 @@ def benchmark(result: records.Benchmark) -> Figure:
 
 @picture.register(records.Scaling)
 def scaling(result: records.Scaling) -> Figure:
-    """A row for each axis: cost, first call and memory over sizes, a line for each peer."""
+    """A row for each axis: cost, first call and memory (or efficiency), a line for each peer."""
     axes = list(dict.fromkeys(point.axis for point in result.points))
-    peers = list(dict.fromkeys(point.timing.peer for point in result.points))
     figure, grid = _figure(result, len(axes), 3, (12, 2.9 * len(axes)))
     for row, axis in enumerate(axes):
         cost, first, memory = grid[3 * row : 3 * row + 3]
-        for index, peer in enumerate(peers):
-            points = [one for one in result.points if (one.axis, one.timing.peer) == (axis, peer)]
+        along = [point for point in result.points if point.axis == axis]
+        for index, peer in enumerate(dict.fromkeys(point.timing.peer for point in along)):
+            points = [point for point in along if point.timing.peer == peer]
             sizes = [point.size for point in points]
             style = _line(index) | {
                 "label": peer,
@@ -85,13 +85,20 @@ def scaling(result: records.Scaling) -> Figure:
             }
             cost.plot(sizes, [point.cost for point in points], **style)
             first.plot(sizes, [point.timing.first_call_seconds for point in points], **style)
+            if AXES[axis].shared:
+                memory.plot(sizes, records.efficiency(points), **style)
+                continue
             # Less than a page of memory may be 0, which a log axis cannot show.
             memory.plot(sizes, [max(point.peak_bytes, 4096) / 1e6 for point in points], **style)
         unit = "ms a run" if AXES[axis].whole else "µs a step"
         labels = (unit, "first call, compile in it, s", "memory, MB")
         for ax, label in zip((cost, first, memory), labels, strict=True):
             ax.set(xscale="log", yscale="log", xlabel=AXES[axis].label, ylabel=label)
-    grid[0].legend(fontsize=7)
+        if AXES[axis].shared:
+            memory.set(yscale="linear", ylabel="efficiency", ylim=(0, None))
+            for ax in (cost, first, memory):
+                ax.set(xscale="linear", xticks=AXES[axis].sizes)
+        cost.legend(fontsize=6)
     return figure
 
 

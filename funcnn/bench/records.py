@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+from collections.abc import Sequence
 
 from funcnn.bench.axes import AXES
 from funcnn.bench.saving import Record
@@ -26,6 +27,7 @@ __all__ = [
     "Scaling",
     "TaskResult",
     "Timing",
+    "efficiency",
 ]
 
 
@@ -132,6 +134,15 @@ class Point:
         if self.of_run:
             return statistics.median(self.timing.run_seconds) * 1e3
         return self.timing.microseconds
+
+
+def efficiency(points: Sequence[Point]) -> list[float]:
+    """Of points whose sizes share the work: which part of them is of use, 1 for the first.
+
+    Twice the workers of the first point in half of its time have an efficiency of 1.
+    """
+    first = points[0]
+    return [first.cost * first.size / (point.cost * point.size) for point in points]
 
 
 @dataclasses.dataclass(frozen=True)

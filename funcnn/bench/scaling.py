@@ -113,7 +113,8 @@ def answer(
         the ``environment``.
     """
     device = environment.check_device(device)
-    made = tasks.make(task, **sizes)
+    workers = sizes.pop("workers", None)
+    made = dataclasses.replace(tasks.make(task, **sizes), workers=workers)
     made = dataclasses.replace(made, checked={min(CHECKED_STEPS, made.steps): 1e-3})
     with environment.settings(device):
         try:
@@ -126,7 +127,7 @@ def answer(
 def _places(axes: list[str], peers: list[str]) -> Iterator[tuple[str, int, str]]:
     for name in axes:
         for size in AXES[name].sizes:
-            yield from ((name, size, peer) for peer in peers)
+            yield from ((name, size, peer) for peer in AXES[name].peers or peers)
 
 
 def _in_a_process(request: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ __all__ = ["main"]
 MEMBERS, WIDTH, STEPS = 12, 2, 4000
 """Six groups, of tenths of a second each."""
 
-LONGEST = 1.5
+LONGEST = 0.8
 """Seconds within which a worker is killed: longer than a sweep whose workers are warm."""
 
 COLUMNS = ("sweeps", "kills", "lost", "again", "damaged", "other bits", "errors")
@@ -137,11 +137,15 @@ def _kill(process: int, seen: Counter) -> None:
 def _dask() -> Iterator[Any]:
     import logging
 
+    import dask.config
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # It tells of every lost worker.
     options: dict[str, Any] = {"host": "127.0.0.1", "dashboard_address": None}
+    # Who asks a killed worker for its results waits that long for an answer: 30 s in Dask's own.
+    quick = {"distributed.comm.timeouts.connect": "3s"}
     with (
+        dask.config.set(quick),
         LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster,
         Client(cluster) as client,
     ):
@@ -187,7 +191,7 @@ def _one_folder(
         process = context.Process(target=_into_folder, args=(folder, theirs), daemon=True)
         process.start()
         theirs.close()
-        moment = rng.uniform(0, 2 * LONGEST) if seen["kills"] < kills else None
+        moment = rng.uniform(0, 4 * LONGEST) if seen["kills"] < kills else None
         ours.recv()  # It has imported what it needs.
         process.join(moment)
         killed = process.is_alive()

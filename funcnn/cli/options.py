@@ -19,6 +19,7 @@ __all__ = [
     "added",
     "number",
     "of_a_run",
+    "of_many_runs",
     "one_or_pair",
     "read_hyperparameters",
     "read_run",
@@ -26,6 +27,13 @@ __all__ = [
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SEVERAL: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("--hidden", {"metavar": "N[,N...]", "help": "Widths of the hidden layers."}),
+    ("--optimizer", {"help": f"{', '.join(OPTIMIZERS)}; {DEFAULTS.optimizer} on your data."}),
+    ("--batch-size", {"type": int, "help": "Samples in a step; all without it."}),
+)
+"""What a sweep takes several times, for as many values."""
 
 _OPTIONS = (
     click.argument("model", required=False),
@@ -38,7 +46,6 @@ _OPTIONS = (
                  help="Columns of a table that hold categories; all: every one of text."),
     click.option("--standardize", is_flag=True, default=None,
                  help="Bring every column to mean 0 and spread 1."),
-    click.option("--hidden", metavar="N[,N...]", help="Widths of the hidden layers."),
     click.option("--activation", metavar="NAME",
                  help=f"What follows each hidden layer of mlp_linear: {', '.join(ACTIVATIONS)}."),
     click.option("--dropout", metavar="RATE", type=float,
@@ -47,15 +54,12 @@ _OPTIONS = (
                  help="Outputs of a network; as many as the data ask for without it."),
     click.option("--degree", type=int, help="Degree of a polynomial."),
     click.option("--loss", help=f"{', '.join(LOSSES)}; {DEFAULTS.loss} on your data."),
-    click.option("--optimizer",
-                 help=f"{', '.join(OPTIMIZERS)}; {DEFAULTS.optimizer} on your data."),
     click.option("--gradient", help="autodiff, or manual: derived by hand."),
     click.option("--form", default="direct", show_default=True,
                  help="direct: as the formula says; gram: the same steps from inner products of "
                       "the inputs; auto: whichever should be done first."),
     click.option("--steps", type=int, help=f"Number of updates; {DEFAULTS.steps} on your data."),
     click.option("--epochs", type=int, help="How often to go through all samples, for --steps."),
-    click.option("--batch-size", type=int, help="Samples in a step; all without it."),
     click.option("--shuffle/--no-shuffle", default=None,
                  help="Whether to shuffle the samples anew each epoch; they are without it."),
     click.option("--drop-last", is_flag=True, default=None,
@@ -75,7 +79,13 @@ def added(options: Sequence[Callable[[Any], Any]], command: Command) -> Command:
 
 def of_a_run(command: Command) -> Command:
     """Give a command the options that say what is trained, ``model`` among them."""
-    return added(_OPTIONS, command)
+    return added([*_OPTIONS, *(click.option(name, **how) for name, how in _SEVERAL)], command)
+
+
+def of_many_runs(command: Command) -> Command:
+    """The same options, some of which may be given several times."""
+    several = [click.option(name, multiple=True, **how) for name, how in _SEVERAL]
+    return added([*_OPTIONS, *several], command)
 
 
 def read_run(
@@ -84,10 +94,15 @@ def read_run(
     data: Sequence[str],
     target: Sequence[str],
     categories: str | None,
-    hidden: str | None,
+    hidden: Any,
+    optimizer: Any,
+    batch_size: Any,
     **others: Any,
 ) -> dict[str, Any]:
-    """The options of a run, as ``funcnn.train`` and ``funcnn.sweep`` take them."""
+    """The options of a run, as ``funcnn.train`` and ``funcnn.sweep`` take them.
+
+    What was given several times is a list.
+    """
     if model is None and experiment is None:
         raise funcnn.ArgumentError("a MODEL or --experiment NAME is needed")
     return others | {
@@ -96,7 +111,9 @@ def read_run(
         "data": one_or_pair("--data", data),
         "target": target[0] if len(target) == 1 else target or None,
         "categories": True if categories == "all" else categories and categories.split(","),
-        "hidden": None if hidden is None else _widths(hidden),
+        "hidden": _one_or_several(hidden, _widths),
+        "optimizer": _one_or_several(optimizer),
+        "batch_size": _one_or_several(batch_size),
     }
 
 
@@ -144,6 +161,14 @@ def number(text: str) -> float:
         return int(text)
     except ValueError:
         return float(text)
+
+
+def _one_or_several(given: Any, read: Callable[[Any], Any] = lambda value: value) -> Any:
+    """What an option says; of one that may be given several times a list, where it was."""
+    if not isinstance(given, tuple):
+        return None if given is None else read(given)
+    values = [read(one) for one in given]
+    return values if len(values) > 1 else values[0] if values else None
 
 
 def _widths(text: str) -> tuple[int, ...]:

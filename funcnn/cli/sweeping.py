@@ -14,7 +14,7 @@ import click
 import funcnn
 from funcnn import signals
 from funcnn.cli.endings import place
-from funcnn.cli.options import number, of_a_run, read_hyperparameters, read_run, record_of
+from funcnn.cli.options import number, of_many_runs, read_hyperparameters, read_run, record_of
 from funcnn.cli.outputs import check_picture, check_place, write_picture, write_table
 from funcnn.cli.spacing import spaced
 from funcnn.cli.watching import of_scores, read_scores
@@ -31,7 +31,7 @@ MOST = 2**20
 
 
 @click.command()
-@of_a_run
+@of_many_runs
 @click.option("--seed", metavar="VALUES", default="0", help="What the random numbers follow from.")
 @click.option("--learning-rate", metavar="VALUES", help="Step sizes.")
 @click.option("--set", "settings", metavar="NAME=VALUES", multiple=True,
@@ -54,6 +54,9 @@ MOST = 2**20
 @of_scores
 @click.option("--halving", metavar="STEPS", type=int,
               help="Every so many steps the worse half of the members stops.")  # fmt: skip
+@click.option("--folds", type=int, help="Train so many times, each validated on another part.")
+@click.option("--resample", is_flag=True, default=None,
+              help="Train each member on samples drawn by its seed, with replacement.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--save", metavar="FILE", help="Write the best weights: .npz or .safetensors.")
 @click.option("--plot", metavar="FILE", help="Draw the losses: .png, .svg or .pdf.")
@@ -77,6 +80,8 @@ def sweep(
     **options: Any,
 ) -> None:
     """Train MODEL many times at once, with every combination of the VALUES.
+
+    --hidden, --optimizer and --batch-size may be given several times, for as many values.
 
     VALUES are numbers: one; several, as 1e-3,1e-2; whole ones from the first to before the
     last, as 0:100; or between two ends, in equal ratios or equal distances, as
@@ -172,9 +177,10 @@ def _write(
 
 def _summary(result: funcnn.SweepResult) -> dict[str, Any]:
     """The facts of a sweep: a row for each member, and which is the best."""
+    forms = {kind.form for kind in result.kinds}
     return {
         "dtype": result.dtype,
-        "form": result.form,
+        "form": forms.pop() if len(forms) == 1 else sorted(forms),
         "group": result.group,
         "steps": int(result.logged_steps[-1]) + 1,
         "monitor": result.monitor,
@@ -200,7 +206,7 @@ def _print(result: funcnn.SweepResult, written: Mapping[str, str | None]) -> Non
     heads = [name.replace("_", " ") if name not in result.settings[0] else name for name in names]
     click.echo("".join(f"{head:>{_wide(head)}}" for head in heads))
     for member in result.ranking[:BEST]:
-        values = (f"{rows[member][name]:.6g}" for name in names)
+        values = (_shown(rows[member][name]) for name in names)
         click.echo(
             "".join(f"{value:>{_wide(head)}}" for value, head in zip(values, heads, strict=True))
         )
@@ -217,6 +223,10 @@ def _print(result: funcnn.SweepResult, written: Mapping[str, str | None]) -> Non
     for name, path in zip(("Folder", "Weights", "Plot", "Table"), written.values(), strict=True):
         if path is not None:
             click.echo(f"{name}: {path}")
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, (int, float)) else str(value)
 
 
 def _wide(head: str) -> int:

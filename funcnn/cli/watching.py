@@ -83,7 +83,8 @@ def read_scores(options: Mapping[str, Any], usual_loss: str) -> dict[str, Any]:
     if metrics is not None:
         metrics = metrics.split(",")
     monitor = options["monitor"]
-    if validation is not None or options["validation_fraction"] is not None:
+    parts = (validation, options["validation_fraction"], options.get("folds"))
+    if any(part is not None for part in parts):
         if options["metrics"] is None:
             metrics = _usual_metric(options["loss"] or usual_loss, options["target"])
         if monitor is None:

@@ -64,6 +64,8 @@ ARGUMENTS = Table(
         "validation": "validation_data validation_set val val_data val_dataset val_dataloader "
         "valid_data x_val y_val x_valid y_valid x_test y_test test_data eval_data eval_dataset "
         "eval_set",
+        "folds": "cv kfold n_folds n_splits num_folds",
+        "resample": "bootstrap bagging",
         "validation_fraction": "validation_split val_split val_fraction val_size test_size",
         "metrics": "metric scoring eval_metric compute_metrics",
         "evaluate_every": "validation_freq eval_every eval_freq eval_steps val_every "

@@ -56,10 +56,12 @@ def programs(
     form: Callable[[], Form],
     capacity: Callable[[], int],
     many: Callable[[], bool],
+    own_data: Callable[[], bool],
 ) -> Programs:
-    """The programs of a problem in a form; of many members where the last argument is true.
+    """The programs of a problem in a form; of many members where ``many`` is true.
 
-    All members have the same data; what a form makes of these alone is made once.
+    All members have the same data, and what a form makes of these alone is made once; or each
+    has its own, with a leading axis, where ``own_data`` is true.
     """
     form_, capacity_ = form(), capacity()
 
@@ -94,11 +96,12 @@ def programs(
 
     compiled = (start, begin, enter, segment, leave)
     if many():
-        kept = Kept._make((0, 0, None))
+        data = 0 if own_data() else None
+        kept = Kept._make((0, 0, data))
         compiled = (
-            jax.vmap(start, in_axes=(0, 0, 0, None), out_axes=kept),
-            jax.vmap(begin, in_axes=(0, None)),
-            jax.vmap(enter, in_axes=(0, None), out_axes=kept),
+            jax.vmap(start, in_axes=(0, 0, 0, data), out_axes=kept),
+            jax.vmap(begin, in_axes=(0, data)),
+            jax.vmap(enter, in_axes=(0, data), out_axes=kept),
             jax.vmap(segment, in_axes=(kept, None, None, None)),
             jax.vmap(leave, in_axes=(kept,)),
         )

@@ -33,7 +33,7 @@ class Advance:
         if isinstance(plan.problem.batches, Blocks):
             self._reading = Reading(plan, capacity)
             capacity = self._reading.steps
-        self.programs = programs(plan.problem, plan.form, capacity, many)
+        self.programs = programs(plan.problem, plan.form, capacity, many, many and plan.resampled)
         given = {"rows": plan.rows, "numbers": plan.schedule}
         self._given = Feed(np.int32(self._first), **put_everywhere(plan.problem.placement, given))
 

@@ -52,6 +52,8 @@ class Plan(NamedTuple):
         watched: what is measured of each member of a sweep.
         starts: the params that members of a sweep start from, of which a member's ``params`` says
             which; none where all start from ``params``, or from the model's initial values.
+        resampled: whether each member of a sweep has samples of its own, as many, drawn from
+            ``data`` with replacement by its seed.
     """
 
     problem: Problem
@@ -76,6 +78,7 @@ class Plan(NamedTuple):
     done: int = 0
     watched: Watched = Watched()
     starts: tuple[Params, ...] = ()
+    resampled: bool = False
 
     @property
     def resident(self) -> Samples:

@@ -99,6 +99,8 @@ def make_plan(
     sample_weight: Any = None,
     validation: Any = None,
     validation_fraction: float | None = None,
+    fold: tuple[int, int] | None = None,
+    resample: bool | None = None,
     standardize: bool | None = None,
     categories: Categories = None,
     clip_grad_norm: float | None = None,
@@ -158,6 +160,8 @@ def make_plan(
         sample_weight=sample_weight,
         validation=validation,
         validation_fraction=validation_fraction,
+        fold=fold,
+        resample=resample,
         standardize=standardize,
     )
     samples = prepared.training

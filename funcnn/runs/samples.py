@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Loss, Samples, checks
+from funcnn.data import splits
 from funcnn.data.arrays import (
     LARGEST_CLASS,
     as_array,
@@ -25,7 +26,6 @@ from funcnn.data.mapped import Mapped, require_finite_file
 from funcnn.data.scaling import Scale, scale_of
 from funcnn.data.several import load_several
 from funcnn.data.sources import load
-from funcnn.data.splits import split
 from funcnn.losses import binary_cross_entropy, cross_entropy, weighted, without_options
 from funcnn.runs.preparation import Preparation
 
@@ -58,6 +58,8 @@ def prepare(
     sample_weight: Any = None,
     validation: Any = None,
     validation_fraction: Any = None,
+    fold: Any = None,
+    resample: Any = None,
     standardize: Any = None,
 ) -> Prepared:
     """The samples that the arguments of ``train`` ask for.
@@ -71,6 +73,8 @@ def prepare(
         sample_weight: how much each sample counts.
         validation: the samples to validate on, from whatever ``train`` takes as data.
         validation_fraction: the part of the samples to validate on, in place of these.
+        fold: the number of the fold to validate on, and how many there are, in place of both.
+        resample: whether to train on as many samples, drawn with replacement.
         standardize: whether to bring x, and y in regression, to mean 0 and spread 1.
 
     Raises:
@@ -85,10 +89,11 @@ def prepare(
         require_finite_file(name, array, "float64" if standardized else dtype)
     weight = _weights(sample_weight, loss, len(table.y), dtype)
     y, classes = _encoded(table.y, loss)
+    ways = {"validation": validation, "validation_fraction": validation_fraction, "fold": fold}
+    if len(given := [name for name, way in ways.items() if way is not None]) > 1:
+        raise ArgumentError(f"{' and '.join(given)}: give one of them")
     aside = None
     if validation is not None:
-        if validation_fraction is not None:
-            raise ArgumentError("validation and validation_fraction: give one of the two")
         try:
             if several:
                 aside = load_several(validation)
@@ -98,11 +103,8 @@ def prepare(
             raise type(error)(f"validation: {error}") from error
         aside = _like(aside, table)
     # What is learned of the data is learned of the part that is trained on.
-    rows, rows_aside = None, None
-    if validation_fraction is not None:
-        fraction = checks.number("validation_fraction", validation_fraction, positive=True, below=1)
-        strata = y if y.ndim == 1 and (classes is not None or is_whole(y)) else None
-        rows, rows_aside = split(len(y), fraction, seed, strata)
+    strata = y if y.ndim == 1 and (classes is not None or is_whole(y)) else None
+    rows, rows_aside = _split(len(y), validation_fraction, fold, seed, strata)
 
     x_scale = _scale("x", with_axes("x", table.x, axes), rows, "float64") if standardized else None
     link = LINKS.get(without_options(loss))
@@ -125,6 +127,8 @@ def prepare(
     y_all = _ready(y, targets)
     _require_targets(y_all)
     training = _of_rows(Samples(x_all, y_all, weight), rows)
+    if resample is not None and checks.flag("resample", resample):
+        training = _of_rows(training, splits.resampled(len(training.y), seed))
     held_out = None
     if aside is not None:
         labels = aside.y if classes is None else _known(aside.y, classes)
@@ -150,6 +154,28 @@ def prepare(
         link=link,
     )
     return Prepared(training, held_out, preparation)
+
+
+def _split(
+    samples: int, fraction: Any, fold: Any, seed: int, classes: np.ndarray | None
+) -> tuple[Int[np.ndarray, " rows"] | None, Int[np.ndarray, " rows"] | None]:
+    """The samples to train on, None for all, and those set aside, None for none."""
+    if fold is not None:
+        return splits.fold(samples, *_fold_of(fold), seed, classes)
+    if fraction is None:
+        return None, None
+    fraction = checks.number("validation_fraction", fraction, positive=True, below=1)
+    return splits.split(samples, fraction, seed, classes)
+
+
+def _fold_of(given: Any) -> tuple[int, int]:
+    """The number of a fold, and how many folds there are."""
+    if not isinstance(given, (list, tuple)) or len(given) != 2:
+        raise ArgumentTypeError(
+            f"fold={given!r:.60} must be the number of a fold and how many there are, as (0, 5)"
+        )
+    folds = checks.integer("fold's second number", given[1], at_least=2)
+    return checks.integer("fold's first number", given[0], at_least=0, below=folds), folds
 
 
 def _weights(

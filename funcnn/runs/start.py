@@ -12,6 +12,7 @@ from jaxtyping import UInt32
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Params, Samples, TrainState
 from funcnn.core.keys import initial_words, run_words
+from funcnn.data.splits import resampled
 from funcnn.loop.batches import Drawn
 from funcnn.loop.forms import Kept
 from funcnn.loop.placement import put_everywhere
@@ -38,17 +39,19 @@ def begun(plan: Plan, made: Programs, members: Sequence[Mapping[str, Any]] | Non
         ArgumentTypeError: as ``refuse_traced``.
     """
     refuse_traced()
-    data = _data(plan)
+    data = _data(plan, members)
     if plan.state is not None:
         return _gone_on(plan, made, plan.state, data)
     if members is None:
         words, numbers = run_words(plan.seed), _in(plan.dtype, plan.numbers)
     else:
-        words, count = words_of(run_words, plan, members), len(members)
+        words = words_of(run_words, plan, members)
+        # Of a schedule each has several numbers.
         numbers = {
-            name: np.array([member.get(name, number) for member in members], plan.dtype)
-            if np.ndim(number) == 0 and not isinstance(number, dict)
-            else jax.tree.map(lambda one: np.full(count, one, plan.dtype), number)
+            name: jax.tree.map(
+                lambda *each: np.array(each, plan.dtype),
+                *(member.get(name, number) for member in members),
+            )
             for name, number in plan.numbers.items()
         }
     params = initial_params(plan, members)
@@ -105,8 +108,12 @@ def _in(dtype: str, numbers: Any) -> Any:
     return jax.tree.map(lambda number: np.asarray(number, dtype), numbers)
 
 
-def _data(plan: Plan) -> Samples:
-    """The samples that the loop holds, on the devices of the run."""
+def _data(plan: Plan, members: Sequence[Mapping[str, Any]] | None) -> Samples:
+    """The samples that the loop holds, on the devices of the run; of many, a leading axis."""
+    if plan.resampled and members is not None:
+        count = len(plan.data.y)
+        rows = np.stack([resampled(count, member.get("seed", plan.seed)) for member in members])
+        return jax.tree.map(lambda array: array[rows], plan.data)
     placement, batches = plan.problem.placement, plan.problem.batches
     if placement is None:
         return plan.resident

@@ -75,6 +75,8 @@ def train(
     clip_grad_value: float | None = None,
     validation: Any = None,
     validation_fraction: float | None = None,
+    fold: tuple[int, int] | None = None,
+    resample: bool | None = None,
     metrics: Any = None,
     evaluate_every: int | None = None,
     monitor: str | None = None,
@@ -193,6 +195,11 @@ def train(
         validation: samples to validate on, given as data are.
         validation_fraction: the part of the samples to set aside to validate on, by the
             seed; of classes each in its own share.
+        fold: ``(number, folds)``: train on all but one of so many equal parts of the samples, and
+            validate on that one, counted from 0. The parts follow from the seed; each holds
+            every class in its share.
+        resample: whether to train on as many samples as there are, drawn by the seed with
+            replacement: a bootstrap.
         metrics: what to measure beside the loss, on the validation part or without one on the
             samples that are trained on: names of ``funcnn.metrics`` (``"accuracy"``,
             ``"r2"``, ``"mean_absolute_error"``, ``"root_mean_squared_error"``,
@@ -287,6 +294,8 @@ def train(
         clip_grad_value=clip_grad_value,
         validation=validation,
         validation_fraction=validation_fraction,
+        fold=fold,
+        resample=resample,
         dtype=dtype,
         devices=devices,
         sharding=sharding,

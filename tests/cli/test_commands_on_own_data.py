@@ -276,3 +276,27 @@ def test_a_sweep_validates_halves_saves_the_best_and_prints_json(run, table, tmp
     assert best["validation_r2"] is not None
     assert told["saved"] == str(weights)
     assert funcnn.load_model(weights).recipe == {"model": "mlp_linear"}
+
+
+def test_a_sweep_of_folds_and_sizes(run, table, tmp_path):
+    picture = tmp_path / "losses.png"
+    options = ["--standardize", "--steps", 8, "--hidden", 4, "--hidden", "5,3",
+               "--optimizer", "sgd", "--optimizer", "adam", "--folds", 2]  # fmt: skip
+    command = ["sweep", "mlp_linear", "--data", table, "--target", "y", *options]
+    code, out, err = run(*command, "--resample", "--plot", picture, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    result = funcnn.sweep(
+        "mlp_linear", table, target="y", standardize=True, steps=8, hidden=[4, (5, 3)],
+        optimizer=["sgd", "adam"], folds=2, resample=True, metrics="r2", seed=[0],
+        monitor="validation_loss",
+    )  # fmt: skip
+    assert found["best"] == result.ranking[0]
+    assert [one["hidden"] for one in found["members"]] == [[4]] * 4 + [[5, 3]] * 4
+    assert [one["last_loss"] for one in found["members"]] == result.losses[:, -1].tolist()
+    assert picture.stat().st_size > 5000
+    code, out, err = run(*command)
+    assert (code, err) == (0, "")
+    head, first, *_ = out.splitlines()
+    assert head.split()[:3] == ["hidden", "optimizer", "fold"]
+    assert "adam" in first

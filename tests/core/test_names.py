@@ -23,7 +23,8 @@ WATCHING = ["validation", "validation_fraction", "metrics", "evaluate_every", "m
 OF_TRAIN = [*SHARED, *WATCHING, "state", "log_every", *OPTIMIZERS_OWN, *LOSSES_OWN]
 OF_SWEEP = [*SHARED, "mode", "keep_every", "group", "workers", "executor", "folder", "keep",
             "validation", "validation_fraction", "metrics", "evaluate_every", "monitor",
-            "higher_is_better", "patience", "min_delta", "halving", *OPTIMIZERS_OWN]  # fmt: skip
+            "higher_is_better", "patience", "min_delta", "halving", "folds", "resample",
+            *OPTIMIZERS_OWN]  # fmt: skip
 CHOICES = {
     "loss": list(LOSSES),
     "metrics": list(METRICS),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import doctest
 import itertools
+import queue
+import threading
 from collections.abc import Callable
 
 import jax
@@ -16,6 +18,8 @@ import funcnn
 from funcnn.interop import from_torch, params_of
 
 torch = pytest.importorskip("torch")
+from funcnn.interop.torch import tracing  # noqa: E402
+
 nn, functional = torch.nn, torch.nn.functional
 
 RATE, STEPS, CLOSE = 0.05, 4, 1e-10
@@ -501,3 +505,21 @@ def test_a_sweep_trains_many_modules_at_once():
     for rate, losses in zip((0.01, 0.1), swept.losses, strict=True):
         one = funcnn.train(model, data, learning_rate=rate, **settings)
         np.testing.assert_allclose(losses, one.losses, rtol=CLOSE)
+
+
+def test_one_trace_at_a_time():
+    free = queue.SimpleQueue()
+
+    def look():
+        free.put(tracing.ONE_AT_A_TIME.acquire(blocking=False))
+
+    class Looking(nn.Linear):
+        def forward(self, x):
+            other = threading.Thread(target=look)
+            other.start()
+            other.join()
+            return super().forward(x)
+
+    net = Looking(3, 2)
+    assert from_torch(net).apply(params_of(net), jnp.ones((4, 3))).shape == (4, 2)
+    assert not free.get_nowait()

@@ -219,6 +219,7 @@ def test_a_run_that_goes_on_from_a_checkpoint_or_a_state_gives_the_same_bits(tmp
     assert len(set(whole.losses)) == 20
 
 
+@pytest.mark.slow
 def test_weights_are_saved_as_a_state_dict_and_read_again(tmp_path):
     safetensors = pytest.importorskip("safetensors.torch")
     net = network(norm=True)

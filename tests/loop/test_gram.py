@@ -77,7 +77,13 @@ RUNS = [
 @pytest.mark.parametrize(
     ("case", "optimizer", "batch_size"),
     [
-        pytest.param(case, optimizer, batch_size, id=f"{name}-{optimizer}-{batch_size}")
+        pytest.param(
+            case,
+            optimizer,
+            batch_size,
+            id=f"{name}-{optimizer}-{batch_size}",
+            marks=[] if name in ("mlp", "polynomial") else [pytest.mark.slow],
+        )
         for name, case, optimizer, batch_size in RUNS
     ],
 )
@@ -146,6 +152,7 @@ def test_a_schedule(name, optimizer):
     np.testing.assert_allclose(gram.losses, direct.losses, rtol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "optimizer", "batch_size"),
     [
@@ -336,6 +343,7 @@ def test_an_unknown_form():
         funcnn.train("mlp", form="grams")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["polynomial", "mlp_linear"])
 def test_it_can_be_mapped_and_differentiated(name):
     case = CASES[name].cast("float32")

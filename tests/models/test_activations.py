@@ -154,6 +154,7 @@ def test_rates_at_the_ends():
     assert not np.asarray(dropout(KEY, ones, np.nextafter(1, 0))).any()
 
 
+@pytest.mark.slow
 def test_the_mean_over_the_draws_is_the_prediction_where_the_layers_are_linear():
     model = make(activation="identity", dropout=0.3)
     params = model.init(KEY)
@@ -211,6 +212,7 @@ def noisy(params, x, key):
 NOISY = funcnn.Model(lambda _: {"w": jnp.ones((3, 2))}, noisy, stochastic=True)
 
 
+@pytest.mark.slow
 def test_a_stochastic_model_of_one_s_own_says_what_it_predicts():
     result = funcnn.train(NOISY, (X, Y), steps=2)
     with pytest.raises(funcnn.ArgumentError, match=r"predict=.*\(params, x\) -> prediction"):

@@ -103,6 +103,7 @@ def test_pytorch_agrees_about_exactly_zero(name):
         np.testing.assert_array_equal(gradient[letter], expected[letter])
 
 
+@pytest.mark.slow
 def test_initial_values_are_pytorch_s():
     normal = funcnn.models.make("mlp", in_features=400, hidden=50, out_features=30).init(KEY)
     assert {name: value.shape for name, value in normal.items()} == {
@@ -155,6 +156,7 @@ def test_the_two_polynomials_are_one_function():
     np.testing.assert_allclose(one, other, rtol=1e-15)
 
 
+@pytest.mark.slow
 def test_the_dynamic_net_draws_its_terms_evenly_and_by_seed_and_step():
     terms = funcnn.models.extra_terms(seed=5, steps=3000)
     assert np.bincount(terms) == pytest.approx(np.full(3, 1000), abs=100)

@@ -19,6 +19,7 @@ def found():
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+@pytest.mark.slow
 def test_the_losses_are_those_of_one_device(found):
     # The sums over the samples are rounded in another order: in 100 steps some 1e-15.
     for case, difference in found["differences"].items():

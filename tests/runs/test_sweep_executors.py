@@ -121,7 +121,7 @@ def test_any_object_with_submit_is_an_executor(alone):
 
 def test_a_process_opens_a_parcel_once(compiles):
     plan = make_plan(net(), (X, Y), steps=7)
-    parcel = packed(plan)._replace(sender=os.getpid())
+    parcel = packed([plan])._replace(sender=os.getpid())
     tasks = executors_tasks(2)
     first = carry_out_parcel(parcel, tasks[0], 0)
     with compiles() as compiled:
@@ -234,7 +234,7 @@ def main():
     shared |= dict(steps=30, seed=range(3), group=2)
     alone = funcnn.sweep(**shared)
     def compare(**more):
-        found = funcnn.sweep(**shared, **more)
+        found = funcnn.sweep(**shared | more)
         assert found.settings == alone.settings
         assert (found.losses == alone.losses).all()
         assert (found.params["w"] == alone.params["w"]).all()
@@ -244,14 +244,18 @@ def main():
     return start + code + end
 
 
-def ran(command, path, code):
+def ended(command, path, code):
     path.write_text(script(code))
     root = os.path.dirname(os.path.dirname(funcnn.__file__))
     environment = os.environ | {"PYTHONPATH": root}
-    done = subprocess.run(
+    return subprocess.run(
         [*command, str(path)], capture_output=True, text=True, check=False, timeout=120,
         env=environment, cwd=path.parent,
     )  # fmt: skip
+
+
+def ran(command, path, code):
+    done = ended(command, path, code)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -269,19 +273,54 @@ def test_dask(tmp_path):
     assert ran([sys.executable], tmp_path / "main.py", code) == ["the same bits"]
 
 
-@pytest.mark.slow
-def test_mpi(tmp_path):
+MPIRUN = ["mpirun", "-n", "3", "--allow-run-as-root", "--oversubscribe", sys.executable]
+MPIRUN += ["-m", "mpi4py.futures"]
+
+
+def require_mpi():
     pytest.importorskip("mpi4py")
     if shutil.which("mpirun") is None:
         pytest.skip("no mpirun")
+
+
+@pytest.mark.slow
+def test_mpi(tmp_path):
+    require_mpi()
     code = """
     from mpi4py.futures import MPIPoolExecutor
     with MPIPoolExecutor() as executor:
         assert executor.num_workers == 2
         compare(executor=executor)
 """
-    command = ["mpirun", "-n", "3", "--allow-run-as-root", "--oversubscribe", sys.executable]
-    assert ran([*command, "-m", "mpi4py.futures"], tmp_path / "main.py", code) == ["the same bits"]
+    assert ran(MPIRUN, tmp_path / "main.py", code) == ["the same bits"]
+
+
+@pytest.mark.slow
+def test_where_mpi_ends_the_job_the_same_command_goes_on_from_the_folder(tmp_path):
+    require_mpi()
+    code = """
+    import os, pathlib, signal, time
+    from mpi4py import MPI
+    from mpi4py.futures import MPIPoolExecutor
+    kept, flag = pathlib.Path("kept"), pathlib.Path("killed")
+    def dying(params, x):  # The second worker dies once another has finished a group.
+        if MPI.COMM_WORLD.Get_rank() == 2 and not flag.exists():
+            while not list(kept.glob("group-*.npz")):
+                time.sleep(0.01)
+            flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x @ params["w"]
+    with MPIPoolExecutor() as executor:
+        compare(executor=executor, model=(init, dying), folder=kept)
+"""
+    first = ended(MPIRUN, tmp_path / "main.py", code)
+    assert first.returncode != 0
+    assert "the same bits" not in first.stdout
+    finished = {path.name: path.stat().st_ino for path in (tmp_path / "kept").glob("group-*.npz")}
+    assert finished
+    assert ran(MPIRUN, tmp_path / "main.py", code) == ["the same bits"]
+    for name, number in finished.items():
+        assert (tmp_path / "kept" / name).stat().st_ino == number
 
 
 @pytest.mark.slow

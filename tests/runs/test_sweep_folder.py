@@ -13,7 +13,8 @@ import pytest
 
 import funcnn
 from funcnn.runs.sweeps import workers
-from funcnn.runs.sweeps.folder import described
+from funcnn.runs.sweeps.folder import described, read_part
+from funcnn.runs.sweeps.kinds import Kind
 from funcnn.runs.sweeps.members import combined
 
 X = np.random.default_rng(0).standard_normal((12, 3))
@@ -81,9 +82,9 @@ def test_the_folder_fixes_the_width(tmp_path):
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ({"learning_rate": 1e-2}, "problem.numbers.learning_rate: 0.001 in the folder, 0.01 here"),
-        ({"data": (X + 1, Y)}, "problem.data.training.digest: "),
-        ({"steps": 31}, "problem.steps: 30 in the folder, 31 here"),
+        ({"learning_rate": 1e-2}, "kinds.0.numbers.learning_rate: 0.001 in the folder, 0.01 here"),
+        ({"data": (X + 1, Y)}, "kinds.0.data.training.digest: "),
+        ({"steps": 31}, "kinds.0.steps: 30 in the folder, 31 here"),
         ({"seed": range(8)}, "settings.seed: [0, 1, 2, 3, 4, 5, 6] in the folder"),
         ({"keep": 2}, 'keep: "all" in the folder, 2 here'),
         ({"keep_every": 1}, "keep_every: 7 in the folder, 1 here"),
@@ -93,7 +94,8 @@ def test_another_sweep_s_folder_is_refused(other, words, tmp_path, whole, compil
     folder = tmp_path / "sweep"
     folder.mkdir()
     plan = funcnn.runs.sweeps.make_plan("mlp_linear", (X, Y), hidden=4, steps=30, seed=0)
-    words_ = described(plan, combined({"seed": range(7)}, "product"), 7, "all") | {"group": 2}
+    settings = combined({"seed": range(7)}, "product")
+    words_ = described([Kind(plan, np.arange(7), settings)], settings, 7, "all") | {"group": 2}
     (folder / "sweep.json").write_text(json.dumps(words_))
     with compiles() as compiled, pytest.raises(funcnn.ArgumentError) as caught:
         swept(folder=folder, **other)
@@ -200,6 +202,15 @@ def test_of_the_best_the_params_are_kept(keep, in_folder, tmp_path, whole):
                 found.result(member)
     with pytest.raises(IndexError):
         found.result(7)
+
+
+def test_a_folder_holds_no_states_of_members_that_were_surpassed(tmp_path, whole):
+    swept(folder=tmp_path, keep=1, workers=1)
+    for number in range(4):
+        first = 2 * number
+        best = int(np.argmin(whole.scores[: first + 2]))
+        kept = read_part(tmp_path, number, 30).kept
+        assert (first + kept).tolist() == ([best] if best >= first else [])
 
 
 # Opened again.

@@ -25,7 +25,7 @@ def test_each_member_starts_from_its_own_tree(tmp_path):
         # The same arithmetic, its sums in another order.
         np.testing.assert_allclose(result.losses[member], alone.losses, rtol=1e-10)
     others = [*TREES[:2], TREES[0]]
-    with pytest.raises(funcnn.ArgumentError, match="starts: "):
+    with pytest.raises(funcnn.ArgumentError, match=r"kinds\.0\.starts: "):
         funcnn.sweep(**shared | {"params": others}, folder=tmp_path)
 
 

@@ -15,6 +15,7 @@ from helpers import Cut
 import funcnn
 from funcnn.core.threads import settings_of_this_thread
 from funcnn.runs.sweeps import workers as workers_
+from funcnn.runs.sweeps.groups import in_groups
 
 X = np.random.default_rng(0).standard_normal((12, 3))
 Y = X @ np.array([[1.0, -2.0], [0.5, 3.0], [-1.0, 1.0]])
@@ -147,7 +148,7 @@ def test_what_a_user_has_set_holds_in_the_threads(monkeypatch):
     )
     with (
         jax.default_device(jax.devices("cpu")[0]),
-        workers_.here(2, None, [None], []) as threads,
+        workers_.here(2, [None], [in_groups([{}], 1)[0]], []) as threads,
     ):
         threads.submit(0, 0).result()
     assert seen[1:] == [jax.devices("cpu")[0]]

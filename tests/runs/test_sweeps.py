@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 import signal
 import sys
 
@@ -25,6 +26,7 @@ from funcnn.runs.planning import make_plan
 from funcnn.runs.shapes import Memory, memory_of, structs
 from funcnn.runs.start import begun
 from funcnn.runs.sweeps import groups, members
+from funcnn.runs.sweeps.kinds import Kind
 
 mpl.use("Agg")
 
@@ -252,7 +254,7 @@ def test_groups_are_as_wide_as_fits_the_cache_and_the_memory(monkeypatch):
     def width(plan, cache, memory=2**30):
         monkeypatch.setattr(groups, "CACHE", cache)
         monkeypatch.setattr(groups, "MEMORY", memory)
-        return groups.width_of(plan, 50, 1)
+        return groups.width_of([Kind(plan, np.arange(50), [])], 1)
 
     assert width(small, 2**30) == width(large, 2**30) == 50
     assert width(small, 1) == width(large, 1) == width(small, 2**30, 1) == 1
@@ -271,7 +273,10 @@ def test_all_workers_have_as_much_to_do(members, workers, room, width, monkeypat
     monkeypatch.setattr(groups, "usable_cores", lambda: 1)
     monkeypatch.setattr(groups, "CACHE", room)
     plan = make_plan("polynomial", steps=1)
-    assert groups.width_of(plan, members, workers) == width
+    assert groups.width_of([Kind(plan, np.arange(members), [])], workers) == width
+    several = [Kind(plan, np.arange(members), [])] * workers
+    widest = min(room, groups.WIDEST)
+    assert groups.width_of(several, workers) == math.ceil(members / math.ceil(members / widest))
 
 
 def test_groups_that_are_done_leave_the_device(line, monkeypatch):
@@ -304,7 +309,7 @@ def test_what_a_member_is_said_to_take_is_no_less_than_what_it_takes(name, optio
     plan = make_plan(case.model, (case.x, case.y), **options, **case.sizes)
     said = memory_of(plan.problem, plan.form, plan.shapes, structs(plan.data), plan.dtype)
     with numerics(plan.dtype):
-        made = programs(plan.problem, plan.form, 1, True)
+        made = programs(plan.problem, plan.form, 1, True, False)
         kept = begun(plan, made, [{"seed": seed} for seed in range(many)])
         program = made.segment.lower(kept, np.int32(0), np.int32(1), None).compile()
     facts = program.memory_analysis()

@@ -59,6 +59,7 @@ PEERS = {
     OWN: "own:direct_form",
     "funcnn-gram": "own:gram_form",
     "funcnn-call": "own:whole_call",
+    "funcnn-processes": "own:in_processes",
     "numpy": "numpy_loops:by_hand",
     "torch-tutorial": "tutorials:pytorch",
     "torch-manual": "pytorch_by_hand:by_hand",

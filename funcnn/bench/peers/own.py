@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import functools
+import multiprocessing
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,10 @@ from funcnn.runs.run import Outcome, run
 from funcnn.runs.sweeps.execution import trained
 from funcnn.runs.sweeps.gathering import Gathering
 from funcnn.runs.sweeps.groups import in_groups, width_of
+from funcnn.runs.sweeps.kinds import Kind
 from funcnn.runs.sweeps.workers import default_workers
 
-__all__ = ["direct_form", "finite_run", "gram_form", "plan_of", "whole_call"]
+__all__ = ["direct_form", "finite_run", "gram_form", "in_processes", "plan_of", "whole_call"]
 
 
 def direct_form(task: Task, device: str) -> Prepared:
@@ -38,6 +41,16 @@ def gram_form(task: Task, device: str) -> Prepared:
         if str(error).startswith("form='gram': "):
             raise NotServedError(str(error)) from error
         raise
+
+
+def in_processes(task: Task, device: str) -> Prepared:
+    """A sweep in the direct form whose groups go to as many processes as the task has workers."""
+    del device
+    if task.workers is None:
+        raise NotServedError("it is for the axis workers of --scaling")
+    context = multiprocessing.get_context("spawn")
+    pool = concurrent.futures.ProcessPoolExecutor(task.workers, context)
+    return _prepared_sweep(task, plan_of(task, "direct"), pool)
 
 
 def whole_call(task: Task, device: str) -> Prepared:
@@ -77,16 +90,16 @@ def _prepared(task: Task, form: str) -> Prepared:
     return Prepared(lambda steps: finite_run(task, plan._replace(steps=steps)), params_of)
 
 
-def _prepared_sweep(task: Task, plan: Plan) -> Prepared:
+def _prepared_sweep(task: Task, plan: Plan, executor: Any = None) -> Prepared:
     """The groups of a sweep, in as many threads and as wide as ``sweep`` chooses them."""
     settings = [{"learning_rate": rate} for rate in task.learning_rate.tolist()]
-    count, workers = len(settings), default_workers()
-    width = width_of(plan, count, workers)
+    count, workers = len(settings), task.workers or default_workers()
+    width = width_of([Kind(plan, np.arange(count), settings)], workers)
 
     def train_all(steps: int) -> Gathering:
         of_length = plan._replace(steps=steps)
         found = Gathering(of_length, count, width, 1, "all")
-        for number, part in trained(of_length, in_groups(settings, width), workers):
+        for number, part in trained([of_length], in_groups(settings, width), workers, executor):
             if isinstance(part, Exception):
                 raise part
             found.add(number, part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import linecache
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,9 @@ PLACEMENT = {"device", "layout", "pin_memory", "memory_format", "generator", "no
 NO_VIEWS = {"_to_copy", "index_copy"}
 """Operations that end in ``_copy`` and are no copies of views."""
 
+ONE_AT_A_TIME = threading.RLock()
+"""PyTorch keeps one trace for the whole process; the groups of a sweep begin in several threads."""
+
 # Whose lines are none of the user's.
 LIBRARIES = (
     *(str(Path(str(library.__file__)).parent) for library in (torch, jax)),
@@ -61,7 +65,7 @@ def traced(net: nn.Module, function: Function, kinds: Sequence[Kind], twice: boo
     """
     examples = [torch.empty(kind.shape, dtype=getattr(torch, kind.dtype)) for kind in kinds]
     try:
-        with _fit_for_tracing():
+        with ONE_AT_A_TIME, _fit_for_tracing():
             graph = _graph(net, function, examples)
             if twice and not _same(graph, _graph(net, function, examples)):
                 raise Frozen("it computes something else each time it is called")

@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
 from collections.abc import Mapping, Sequence
 from inspect import signature
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Shaped
 
-from funcnn.core import ArgumentError, SweepError, TrainingInterrupted, checks
-from funcnn.core.keys import check_seed, run_words
+from funcnn.core import ArgumentError, checks
+from funcnn.core.keys import check_seed
 from funcnn.core.memory import require_memory
 from funcnn.core.precision import check_dtype
 from funcnn.data.mapped import Mapped
 from funcnn.runs.choices import choose_optimizer, require_representable, what_to_train
-from funcnn.runs.divergence import NEVER
 from funcnn.runs.foreign import adapted
 from funcnn.runs.monitoring import watched_of
-from funcnn.runs.observers import Bar, Interrupts
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import accepted_by, make_plan
 from funcnn.runs.shapes import bytes_of
-from funcnn.runs.start import words_of
-from funcnn.runs.sweeps.execution import trained
+from funcnn.runs.sweeps.carrying import Ways, carried_out, carried_out_by_halves
 from funcnn.runs.sweeps.executors import check_executor, workers_of
 from funcnn.runs.sweeps.folder import SweepFolder, described
-from funcnn.runs.sweeps.gathering import Gathering
-from funcnn.runs.sweeps.groups import in_groups, width_of
-from funcnn.runs.sweeps.halving import DROPPED, check_halving, halved
+from funcnn.runs.sweeps.folds import FOLD
+from funcnn.runs.sweeps.halving import check_halving
+from funcnn.runs.sweeps.kinds import Kind, kinds_of, labelled, values_apart
 from funcnn.runs.sweeps.members import MODES, combined, swept_values
 from funcnn.runs.sweeps.result import SweepResult
 from funcnn.runs.sweeps.saved import SavedSweep, load_sweep
 from funcnn.runs.sweeps.starts import several_trees, starts_of
-from funcnn.runs.sweeps.tasks import RECORD, Keep, Part, Task
 from funcnn.runs.sweeps.workers import default_workers
 
 __all__ = ["SavedSweep", "SweepResult", "load_sweep", "sweep"]
 
-NOT_SWEPT = ("state", "devices", "sharding")
+NOT_SWEPT = ("state", "devices", "sharding", "fold")
 """What ``train`` takes, and members side by side do not."""
 
 MOST_WORKERS = 2**16
@@ -75,6 +67,8 @@ def sweep(
     patience: int | None = None,
     min_delta: float | None = None,
     halving: int | None = None,
+    folds: int | None = None,
+    resample: bool | None = None,
     progress: bool | None = None,
     **arguments: Any,
 ) -> SweepResult:
@@ -93,9 +87,15 @@ def sweep(
     array of one axis. ``params=[tree, tree]`` starts members from several trees of params; the
     settings then name a tree by its place in the list.
 
+    A list (not a tuple) of ``model``, ``hidden``, ``activation``, ``dropout``, ``degree``,
+    ``optimizer`` or ``batch_size``, a list of pairs ``(x, y)`` as ``data``, and a list of
+    schedules as ``learning_rate`` are swept too: ``hidden=[8, 16, (16, 16)]`` is three networks.
+    Such members are of several kinds. Those of one kind go side by side, and each kind compiles
+    its own loop, unless it has that of another.
+
     Args:
         model: as for ``train``.
-        data: as for ``train``; the same for all members.
+        data: as for ``train``; the same for all members, unless it is a list of pairs.
         mode: ``"product"`` for all combinations of the values, in the order in which
             they are given, the last changing fastest; ``"zip"`` for the first values,
             then the second, and so on.
@@ -132,6 +132,12 @@ def sweep(
             ranks them: of 256 members that go for 8 times as many steps, a quarter of the steps
             are made. A member that is the best in the end may be dropped before. Those that go
             on have the bits of a sweep without it.
+        folds: train every member so many times, each time validated on another part of the
+            samples, of classes each in its share: those differ in the setting ``fold``, and are
+            ranked by their mean score. ``train(fold=(0, 5))`` is the first of five. The parts
+            follow from the seed, or from 0 where seeds are swept.
+        resample: train each member on as many samples, drawn with replacement from those to be
+            trained on by its own seed: a bootstrap.
         progress: whether to draw a bar; None where stderr is a terminal, and in a notebook.
         **arguments: the values to sweep, and whatever else ``train`` takes.
 
@@ -171,237 +177,99 @@ def sweep(
         group = checks.integer("group", group, at_least=1)
     if progress is not None:
         checks.flag("progress", progress)
-    trees = several_trees({"model": model, "data": data} | arguments)
-    numbered = {} if trees is None else {"params": range(len(trees))}
-    swept = swept_values(arguments | numbered, numbered)
-    settings = combined(swept, mode)
-    shared = {"model": model, "data": data} | arguments | dict.fromkeys(swept, PLACEHOLDER)
-    if "seed" in swept:
-        shared["seed"] = 0
-    if trees is not None:
-        shared["params"] = trees[0]
-    given, shared = shared, adapted(shared)
-    _check_values({name: swept[name] for name in swept if name != "params"}, shared)
-    plan = make_plan(**shared)
-    if trees is not None:
-        plan = plan._replace(starts=starts_of(plan, trees, given))
-    watched = watched_of(
-        plan,
-        metrics=metrics,
-        evaluate_every=evaluate_every,
-        monitor=monitor,
-        higher_is_better=higher_is_better,
-        patience=patience,
-        min_delta=min_delta,
-    )
-    plan = plan._replace(watched=watched)
+    if folds is not None:
+        folds = checks.integer("folds", folds, at_least=2)
+    asked = {"model": model, "data": data} | arguments
+    settings, kinds = _members(asked, mode, folds)
+    if resample is not None and checks.flag("resample", resample):
+        kinds = [kind._replace(plan=kind.plan._replace(resampled=True)) for kind in kinds]
+    watching = {
+        "metrics": metrics,
+        "evaluate_every": evaluate_every,
+        "monitor": monitor,
+        "higher_is_better": higher_is_better,
+        "patience": patience,
+        "min_delta": min_delta,
+    }
+    kinds = [kind._replace(plan=_watched(kind.plan, watching)) for kind in kinds]
     if halving is not None:
-        halving = check_halving(plan, halving, folder, keep)
-    _require_side_by_side(plan, len(settings))
+        halving = check_halving([kind.plan for kind in kinds], halving, folder, keep)
+    for kind in kinds:
+        _require_side_by_side(kind.plan)
+    require_memory(f"the states of {len(settings)} members need", sum(map(_bytes_of, kinds)))
     if workers is None:
         workers = default_workers() if executor is None else workers_of(executor)
     kept = None
     if folder is not None:
-        kept = SweepFolder(folder, described(plan, settings, every, keep), group)
+        kept = SweepFolder(folder, described(kinds, settings, every, keep), group)
     ways = Ways(group, workers, executor, kept, every, keep, progress, halving)
-    return (_carry_out if halving is None else _halve)(plan, settings, ways)
+    return (carried_out if halving is None else carried_out_by_halves)(kinds, settings, ways)
 
 
-def _require_side_by_side(plan: Plan, members: int) -> None:
+def _members(
+    asked: dict[str, Any], mode: str, folds: int | None
+) -> tuple[list[dict[str, Any]], list[Kind]]:
+    """The settings of each member, and the kinds that they make."""
+    apart = values_apart(asked)
+    trees = several_trees(asked) if "model" not in apart else None
+    numbered = {name: range(len(values)) for name, values in apart.items()}
+    if trees is not None:
+        numbered["params"] = range(len(trees))
+    swept = swept_values(asked | numbered, numbered, or_folds=folds is not None)
+    places = combined(swept, mode, folds)
+    if folds is not None:
+        apart[FOLD] = [(number, folds) for number in range(folds)]
+    numbers = {name: swept[name] for name in swept if name not in numbered}
+    shared = asked | dict.fromkeys(numbers, PLACEHOLDER)
+    if "seed" in swept:
+        shared["seed"] = 0
+    if trees is not None:
+        shared["params"] = trees[0]
+    checked: set[Any] = set()
+
+    def planned(values: dict[str, Any]) -> Plan:
+        given = shared | values
+        own = adapted(given)
+        if (key := id(given.get("optimizer"))) not in checked:
+            _check_values(numbers, own)
+            checked.add(key)
+        plan = make_plan(**own)
+        starts = () if trees is None else starts_of(plan, trees, given)
+        return plan._replace(starts=starts)
+
+    kinds = kinds_of(places, apart, planned)
+    shown = apart.keys() & numbered.keys()  # Folds are shown by their numbers.
+    settings = [
+        setting | {name: labelled(name, setting[name], apart[name]) for name in shown}
+        for setting in places
+    ]
+    return settings, kinds
+
+
+def _watched(plan: Plan, watching: Mapping[str, Any]) -> Plan:
+    """The plan with what is measured of its members."""
+    watched = watched_of(plan, **watching)
+    evaluation = watched.evaluation
+    if plan.resampled and evaluation is not None and evaluation.data is plan.data:
+        raise ArgumentError("metrics: with resample= they need samples to validate on")
+    return plan._replace(watched=watched)
+
+
+def _require_side_by_side(plan: Plan) -> None:
     """Refuse what many members cannot do at once."""
     for leaf in jax.tree.leaves(plan.shapes.state.optimizer_state):
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             raise ArgumentError(
                 "optimizer: it draws random numbers, which would be the same for all members"
             )
-    needed = members * sum(map(bytes_of, jax.tree.leaves(plan.shapes.state)))
-    require_memory(f"the states of {members} members need", needed)
     for name, samples in {"data": plan.data, "validation": plan.validation}.items():
         if any(isinstance(array, Mapped) for array in jax.tree.leaves(samples)):
             raise ArgumentError(f"{name} in .npy files: a sweep holds its data; give it arrays")
 
 
-class Ways(NamedTuple):
-    """How a sweep is carried out; what it gives does not depend on most of it.
-
-    Attributes:
-        group: the width of a group; None to choose it.
-        workers: how many groups are worked on at a time.
-        executor: who works on them; None for threads of this process.
-        folder: where finished groups are kept; None for nowhere.
-        keep_every: the steps between losses that are kept.
-        keep: whose states are kept.
-        progress: whether to draw a bar.
-        halving: the steps after which the worse half stops; None where nobody does.
-    """
-
-    group: int | None
-    workers: int
-    executor: Any
-    folder: SweepFolder | None
-    keep_every: int
-    keep: Keep
-    progress: bool | None
-    halving: int | None
-
-
-def _carry_out(plan: Plan, settings: list[dict[str, Any]], ways: Ways) -> SweepResult:
-    """Train the members that are not there yet, and put together what came of all.
-
-    Raises:
-        TrainingInterrupted: after Ctrl-C or SIGTERM, with the members of the groups that were
-            finished; where none was, with the steps that the first of them has made.
-        SweepError: where groups could not be trained, with the members of all others.
-    """
-    begin = time.perf_counter()
-    count, failed = len(settings), dict[int, Exception]()
-    with contextlib.ExitStack() as stack:
-        folder = ways.folder and stack.enter_context(ways.folder)
-        width = ways.group or (folder and folder.group) or width_of(plan, count, ways.workers)
-        width = min(width, count)
-        tasks = in_groups(settings, width, ways.keep_every, ways.keep)
-        found = Gathering(plan, count, width, ways.keep_every, ways.keep)
-        missing = range(len(tasks))
-        if folder:
-            folder.begin(width)
-            missing = _add_finished(folder, plan, found, len(tasks))
-        interrupts = stack.enter_context(Interrupts())
-        there = plan.steps * (len(tasks) - len(missing))
-        bar = stack.enter_context(Bar(plan.steps * len(tasks), ways.progress, there))
-        made = trained(plan, tasks, ways.workers, ways.executor, missing, bar, interrupts)
-        for number, part in made:
-            if isinstance(part, Exception):
-                failed[number] = part
-                continue
-            if folder and part.steps == plan.steps:
-                folder.put(number, part)
-            found.add(number, part)
-    seconds = time.perf_counter() - begin
-    result = None if found.is_empty else _result(plan, settings, found, width, seconds)
-    if interrupts.came is not None:
-        raise TrainingInterrupted(result, interrupts.came)
-    if failed or result is None:
-        raise _failure(failed, tasks, result, ways)
-    return result
-
-
-def _halve(plan: Plan, settings: list[dict[str, Any]], ways: Ways) -> SweepResult:
-    """Train all members, and of those that are the better half more, again and again.
-
-    Raises:
-        TrainingInterrupted: after Ctrl-C or SIGTERM, with all members as they were at the last
-            halving; before the first, with the steps that the first group has made.
-    """
-    assert ways.halving is not None
-    begin, count = time.perf_counter(), len(settings)
-    width = min(ways.group or width_of(plan, count, ways.workers), count)
-    made: dict[int, Any] = {}
-    total = plan.steps * len(in_groups(settings, width))
-    with Interrupts() as interrupts, Bar(total, ways.progress) as bar:
-
-        def train(tasks: list[Task]) -> list[Part] | None:
-            made.clear()
-            made.update(trained(plan, tasks, ways.workers, ways.executor, None, bar, interrupts))
-            for part in made.values():
-                if isinstance(part, Exception):
-                    raise part
-            parts = [made[number] for number in sorted(made)]
-            is_whole = len(parts) == len(tasks) and all(
-                part.steps == task.until for part, task in zip(parts, tasks, strict=True)
-            )
-            return parts if is_whole else None
-
-        whole = halved(plan, settings, width, ways.keep_every, ways.halving, train)
-    found = Gathering(plan, count, count if whole else width, ways.keep_every, ways.keep)
-    for number, part in ({0: whole} if whole else made).items():
-        found.add(number, part)
-    seconds = time.perf_counter() - begin
-    result = None if found.is_empty else _result(plan, settings, found, width, seconds)
-    if interrupts.came is not None:
-        raise TrainingInterrupted(result, interrupts.came)
-    assert result is not None
-    return result
-
-
-def _failure(
-    failed: Mapping[int, Exception],
-    tasks: Sequence[Task],
-    result: SweepResult | None,
-    ways: Ways,
-) -> Exception:
-    """The error of groups that could not be trained; of a plain loop without a result, its own."""
-    error = failed[max(failed)]
-    if result is None and ways.executor is None:
-        return error
-    members = [
-        one for number in sorted(failed) for one in tasks[number].members[: tasks[number].real]
-    ]
-    whole = SweepError(members, result, f"{type(error).__name__}: {error}")
-    whole.__cause__ = error
-    return whole
-
-
-def _add_finished(folder: SweepFolder, plan: Plan, found: Gathering, tasks: int) -> list[int]:
-    """Add the groups that a folder holds; the numbers of the others."""
-    missing = []
-    for number in range(tasks):
-        part = folder.finished(number, plan.steps)
-        if part is None:
-            missing.append(number)
-        else:
-            found.add(number, part)
-    return missing
-
-
-def _result(
-    plan: Plan, settings: list[dict[str, Any]], found: Gathering, width: int, seconds: float
-) -> SweepResult:
-    settings = [settings[member] for member in found.members()]
-    kept = found.kept()
-    words = words_of(run_words, plan, [settings[member] for member in kept])
-    measured, diverged = found.measured(), found.diverged()
-    (state, best_params), steps = found.states(), np.full(len(settings), found.steps)
-    return SweepResult(
-        model=plan.model,
-        settings=settings,
-        losses=found.losses(),
-        logged_steps=found.logged_steps,
-        diverged=diverged,
-        scores=found.score(),
-        monitor=plan.watched.monitor,
-        higher_is_better=plan.watched.higher_is_better,
-        steps=measured.get("steps", np.where(diverged == NEVER, steps, diverged)),
-        dropped=measured.get(DROPPED, np.zeros(len(settings), bool)),
-        history=_history(plan, measured, found.steps),
-        best_steps=measured.get("best_step"),
-        best_params=best_params,
-        kept=kept,
-        state=state._replace(key=words),
-        preparation=plan.preparation,
-        recipe=plan.recipe,
-        per_epoch=plan.per_epoch,
-        dtype=plan.dtype,
-        form=plan.form.name,
-        group=width,
-        compile_seconds=found.compile_seconds,
-        run_seconds=seconds - found.compile_seconds,
-    )
-
-
-def _history(
-    plan: Plan, measured: Mapping[str, Shaped[np.ndarray, "members ..."]], steps: int
-) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """What was recorded, under the steps at which it was."""
-    columns = {
-        name.removeprefix(RECORD): column
-        for name, column in measured.items()
-        if name.startswith(RECORD)
-    }
-    if not columns or plan.watched.evaluation is None:
-        return {}
-    rows = columns["loss"].shape[1]
-    made = np.minimum(plan.watched.evaluation.every * np.arange(1, rows + 1), steps)
-    return {"step": made, "epoch": made / plan.per_epoch} | columns
+def _bytes_of(kind: Kind) -> int:
+    """What the states of its members need."""
+    return len(kind.members) * sum(map(bytes_of, jax.tree.leaves(kind.plan.shapes.state)))
 
 
 def _check_values(swept: Mapping[str, Sequence[Any]], shared: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
+from funcnn.core import ArgumentError
 from funcnn.core.precision import numerics
 from funcnn.runs.prediction import predictions
 from funcnn.runs.predictor import Predictor
@@ -34,11 +35,25 @@ class Ensemble(NamedTuple):
 
 
 def ensemble(models: Sequence[Predictor], x: Any) -> Ensemble:
-    """What models that were trained on the same data predict for inputs as ``train`` takes them."""
-    preparation = models[0].preparation
-    finished = preparation.outputs if preparation.link is None else preparation.probabilities
-    inputs = preparation.inputs(x)
-    with numerics(preparation.dtype):
-        raw = [np.asarray(predictions(one.model, one.params, inputs)) for one in models]
-    members = np.stack([finished(one) for one in raw])
-    return Ensemble(members, members.mean(axis=0), members.std(axis=0))
+    """What models predict together for inputs as ``train`` takes them.
+
+    Raises:
+        ArgumentError: for classifiers of different classes.
+    """
+    known = {id(one.preparation): one.preparation for one in models}
+    first = models[0].preparation
+    if any(not _same_classes(one.classes, first.classes) for one in known.values()):
+        raise ArgumentError("members: they know different classes, and have no mean")
+    inputs = {key: preparation.inputs(x) for key, preparation in known.items()}
+    members = []
+    with numerics(first.dtype):
+        for one in models:
+            own = one.preparation
+            raw = np.asarray(predictions(one.model, one.params, inputs[id(own)]))
+            members.append(own.outputs(raw) if own.link is None else own.probabilities(raw))
+    stacked = np.stack(members)
+    return Ensemble(stacked, stacked.mean(axis=0), stacked.std(axis=0))
+
+
+def _same_classes(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))

@@ -19,7 +19,7 @@ __all__ = ["trained"]
 
 
 def trained(
-    plan: Plan,
+    plans: Sequence[Plan],
     tasks: Sequence[Task],
     workers: int,
     executor: Any = None,
@@ -32,7 +32,7 @@ def trained(
     Of a group that cannot be trained it is the error.
 
     Args:
-        plan: what each member does.
+        plans: what the members of each kind do.
         tasks: the groups.
         workers: how many are worked on at a time.
         executor: who works on them; threads of this process without it.
@@ -46,18 +46,19 @@ def trained(
     if executor is None or isinstance(executor, ThreadPoolExecutor):
         observers = [stop] if bar is None else [bar, stop]
         workers = max(1, min(workers, len(numbers)))
-        _refuse_traced(plan)
-        with here(workers, plan, tasks, observers, executor) as threads:
+        _refuse_traced(plans[0])
+        with here(workers, plans, tasks, observers, executor) as threads:
             try:
                 yield from as_they_finish(threads, numbers, stop.is_due)
             finally:
                 stop.now()  # Before the threads are waited for.
         return
-    with elsewhere(executor, workers, plan, tasks) as others:
-        _refuse_traced(plan)
+    with elsewhere(executor, workers, plans, tasks) as others:
+        _refuse_traced(plans[0])
         for number, part in as_they_finish(others, numbers, stop.is_due):
             if bar is not None and isinstance(part, Part):
-                bar.move(plan.steps, part.losses[:, -1])
+                before = tasks[number].before
+                bar.move(part.steps - (before.steps if before else 0), part.losses[:, -1])
             yield number, part
 
 

@@ -59,16 +59,18 @@ class Elsewhere:
     Args:
         executor: what reaches them.
         workers: how many there are.
-        plan: what each member does.
+        plans: what the members of each kind do.
         tasks: the groups.
     """
 
     attempts, drained = ATTEMPTS, False
 
-    def __init__(self, executor: Any, workers: int, plan: Plan, tasks: Sequence[Task]) -> None:
+    def __init__(
+        self, executor: Any, workers: int, plans: Sequence[Plan], tasks: Sequence[Task]
+    ) -> None:
         self.at_once = 2 * workers  # One more for each lies ready.
         self._executor, self._tasks = executor, tasks
-        self._parcel = packed(plan)
+        self._parcel = packed(plans)
         self._own: Executor | None = None
 
     def submit(self, number: int, attempt: int) -> Any:
@@ -105,10 +107,10 @@ class Elsewhere:
 
 @contextlib.contextmanager
 def elsewhere(
-    executor: Any, workers: int, plan: Plan, tasks: Sequence[Task]
+    executor: Any, workers: int, plans: Sequence[Plan], tasks: Sequence[Task]
 ) -> Iterator[Elsewhere]:
     """Workers of other processes; see :class:`Elsewhere`."""
-    reached = Elsewhere(executor, workers, plan, tasks)
+    reached = Elsewhere(executor, workers, plans, tasks)
     try:
         yield reached
     finally:

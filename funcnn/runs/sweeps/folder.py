@@ -16,7 +16,7 @@ import os
 import platform
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,6 +32,7 @@ from funcnn.data.files import is_path, opened, require_file, write_whole
 from funcnn.data.numpy_files import read_npz, write_npz
 from funcnn.runs.manifest import digest, manifest_of
 from funcnn.runs.plan import Plan
+from funcnn.runs.sweeps.kinds import Kind
 from funcnn.runs.sweeps.tasks import Keep, Part
 
 __all__ = ["SweepFolder", "as_path", "described", "read_manifest", "read_part"]
@@ -44,35 +45,56 @@ MEASURED = "measured."
 INFORMATIVE = ("versions", "shown")
 """The entries of the manifest that may differ from those of the sweep that goes on."""
 
-FORMAT = 1
+FORMAT = 2
 
 INSTRUCTIONS = ("avx2", "avx", "sse4_2")
 """What XLA compiles for changes bits below AVX2, and above it does not."""
 
 
 def described(
-    plan: Plan, settings: list[dict[str, Any]], keep_every: int, keep: Keep
+    kinds: Sequence[Kind], settings: list[dict[str, Any]], keep_every: int, keep: Keep
 ) -> dict[str, Any]:
     """A sweep in JSON's words, but for the width of its groups."""
-    problem = manifest_of(plan, plan.watched.words)
-    paths = jax.tree.leaves_with_path(plan.shapes.state.params)
-    starts = {"starts": digest(plan.starts)} if plan.starts else {}
-    return starts | {
+    # Numbers are in the settings, and of a schedule in what the members have of their own.
+    own = [[one.get("learning_rate") for one in kind.own] for kind in kinds]
+    has_schedules = any(isinstance(rate, dict) for rates in own for rate in rates)
+    words = [_words(kind.plan) for kind in kinds]
+    return ({"schedules": own} if has_schedules else {}) | {
         "format": FORMAT,
         "settings": {name: [one[name] for one in settings] for name in settings[0]},
+        "members": len(settings),
         "keep_every": keep_every,
         "keep": keep,
-        "problem": {name: one for name, one in problem.items() if name != "versions"},
+        "kinds": {str(number): one["asked"] for number, one in enumerate(words)},
         "machine": {
             "jaxlib": importlib.metadata.version("jaxlib"),
             "device": jax.local_devices()[0].device_kind,
             "instructions": _instructions(),
         },
+        "versions": words[0]["versions"],
+        "shown": [
+            one["shown"] | {"members": kind.members.tolist() if len(kinds) > 1 else None}
+            for one, kind in zip(words, kinds, strict=True)
+        ],
+    }
+
+
+def _words(plan: Plan) -> dict[str, Any]:
+    """What the members of a kind do, which versions do it, and what is shown of it."""
+    problem = manifest_of(plan, plan.watched.words)
+    paths = jax.tree.leaves_with_path(plan.shapes.state.params)
+    asked = {name: one for name, one in problem.items() if name != "versions"}
+    asked["preparation"] = plan.preparation.as_json()
+    if plan.starts:
+        asked["starts"] = digest(plan.starts)
+    if plan.resampled:
+        asked["resampled"] = True
+    return {
+        "asked": asked,
         "versions": problem["versions"],
         "shown": {
             "params": [[_key(one) for one in path] for path, _ in paths],
             "recipe": plan.recipe,
-            "preparation": plan.preparation.as_json(),
             "per_epoch": plan.per_epoch,
             "monitor": plan.watched.monitor,
             "higher_is_better": plan.watched.higher_is_better,

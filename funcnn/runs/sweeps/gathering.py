@@ -1,4 +1,4 @@
-"""What came of the groups of a sweep, put together as they finish."""
+"""What came of the groups of one kind, put together as they finish."""
 
 from __future__ import annotations
 
@@ -60,15 +60,30 @@ class Gathering:
         if isinstance(self._keep, int):
             self._drop(self._keep)
 
+    def kept_of(self, number: int, part: Part) -> Part:
+        """What came of a group that was added, with the states of it that are still kept.
+
+        A member that so many others surpass is none of the best, whatever comes.
+        """
+        kept = self._states.get(number)
+        if kept is None:
+            return part._replace(kept=part.kept[:0], state=[leaf[:0] for leaf in part.state])
+        return part._replace(kept=kept.kept, state=kept.state)
+
+    @property
+    def has_finished(self) -> bool:
+        """Whether any group has made all of its steps."""
+        return bool(self._there.any())
+
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to show."""
-        return not self._there.any() and not self._cut
+        return not self.has_finished and not self._cut
 
     @property
     def steps(self) -> int:
         """How many steps the members have made that are given."""
-        return self._plan.steps if self._there.any() else self._cut[min(self._cut)].steps
+        return self._plan.steps if self.has_finished else self._cut[min(self._cut)].steps
 
     @property
     def logged_steps(self) -> Int[np.ndarray, " losses"]:
@@ -77,7 +92,7 @@ class Gathering:
 
     def members(self) -> Int[np.ndarray, " members"]:
         """The members that are given, in their order."""
-        if self._there.any():
+        if self.has_finished:
             return np.flatnonzero(self._there)
         first = min(self._cut)
         return np.arange(self._count)[self._members(first, self._cut[first])]
@@ -131,7 +146,7 @@ class Gathering:
 
     def _parts(self) -> dict[int, Part]:
         """The parts that hold states of the members that are given, in order."""
-        if not self._there.any():
+        if not self.has_finished:
             return {min(self._cut): self._cut[min(self._cut)]}
         return {number: self._states[number] for number in sorted(self._states)}
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 
 from funcnn.core.cores import usable_cores
 from funcnn.runs.plan import Plan
-from funcnn.runs.shapes import memory_of, structs
+from funcnn.runs.shapes import bytes_of, memory_of, structs
+from funcnn.runs.sweeps.kinds import Kind
 from funcnn.runs.sweeps.tasks import Keep, Task
 
 __all__ = ["in_groups", "width_of"]
@@ -25,31 +27,43 @@ WIDEST = 1024
 """Far more members side by side gain nothing, and make the pieces of work few."""
 
 
-def width_of(plan: Plan, members: int, workers: int) -> int:
-    """How many members go side by side.
+def width_of(kinds: Sequence[Kind], workers: int) -> int:
+    """How many members go side by side, of any kind.
 
     There are as many groups as workers, or two, three ... times as many, so that all have as much
     to do; and as few as fit the cache.
 
     Args:
-        plan: what each member does.
-        members: how many there are.
+        kinds: the members, and what they do.
         workers: how many groups are worked on at a time.
     """
-    memory = memory_of(plan.problem, plan.form, plan.shapes, structs(plan.data), plan.dtype)
-    room = MEMORY // memory.whole
-    if jax.default_backend() == "cpu":
-        cores = usable_cores()
-        room = min(room // cores, CACHE // (cores * memory.step))
-    widest = min(max(1, room), WIDEST)
+    members = max(len(kind.members) for kind in kinds)
+    widest = min(_widest(kind.plan) for kind in kinds)
+    # The groups of one kind are all the workers have, or a part of it.
+    workers = math.ceil(workers / len(kinds))
     groups = workers * math.ceil(members / (workers * widest))
     return math.ceil(members / groups)
 
 
+def _widest(plan: Plan) -> int:
+    """How many members that make a plan may go side by side."""
+    memory = memory_of(plan.problem, plan.form, plan.shapes, structs(plan.data), plan.dtype)
+    own = sum(map(bytes_of, jax.tree.leaves(plan.data))) if plan.resampled else 0
+    room = MEMORY // (memory.whole + own)
+    if jax.default_backend() == "cpu":
+        cores = usable_cores()
+        room = min(room // cores, CACHE // (cores * (memory.step + own)))
+    return min(max(1, room), WIDEST)
+
+
 def in_groups(
-    settings: list[dict[str, Any]], width: int, keep_every: int = 1, keep: Keep = "all"
+    members: list[dict[str, Any]],
+    width: int,
+    keep_every: int = 1,
+    keep: Keep = "all",
+    kind: int = 0,
 ) -> list[Task]:
-    """The tasks of a sweep: groups of one size, the last filled up with a member that is there.
+    """The tasks of a kind: groups of one size, the last filled up with a member that is there.
 
     So no other size is compiled for, and the bits of a member do not depend on its place.
 
@@ -57,8 +71,15 @@ def in_groups(
     >>> [(task.members, task.real) for task in tasks]
     [([{'seed': 0}, {'seed': 1}], 2), ([{'seed': 2}, {'seed': 2}], 1)]
     """
-    filled = settings + settings[-1:] * (-len(settings) % width)
+    filled = members + members[-1:] * (-len(members) % width)
     return [
-        Task(filled[first : first + width], min(width, len(settings) - first), keep_every, keep)
-        for first in range(0, len(settings), width)
+        Task(
+            kind=kind,
+            place=first // width,
+            members=filled[first : first + width],
+            real=min(width, len(members) - first),
+            keep_every=keep_every,
+            keep=keep,
+        )
+        for first in range(0, len(members), width)
     ]

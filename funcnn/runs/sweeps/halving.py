@@ -14,13 +14,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from funcnn.core import ArgumentError, checks
 from funcnn.runs.divergence import NEVER
 from funcnn.runs.observers.losses import kept_steps
 from funcnn.runs.plan import Plan
+from funcnn.runs.sweeps.folds import FOLD, alike, over_folds
 from funcnn.runs.sweeps.groups import in_groups
+from funcnn.runs.sweeps.kinds import Kind
 from funcnn.runs.sweeps.tasks import Part, Task, order_of, part_of
 
 __all__ = ["DROPPED", "check_halving", "halved"]
@@ -29,7 +31,7 @@ DROPPED = "dropped"
 """The name, among what is measured, of whether a member was dropped."""
 
 
-def check_halving(plan: Plan, halving: Any, folder: Any, keep: Any) -> int:
+def check_halving(plans: Sequence[Plan], halving: Any, folder: Any, keep: Any) -> int:
     """The steps between two halvings.
 
     Raises:
@@ -37,6 +39,12 @@ def check_halving(plan: Plan, halving: Any, folder: Any, keep: Any) -> int:
             score to drop by.
     """
     every = checks.integer("halving", halving, at_least=1)
+    plan = plans[0]
+    if any((one.steps, one.watched.words) != (plan.steps, plan.watched.words) for one in plans):
+        raise ArgumentError(
+            "halving: the members make different numbers of steps, or are measured at different "
+            "steps; give steps= and evaluate_every= in place of epochs"
+        )
     if every >= plan.steps:
         raise ArgumentError(f"halving={every} must be below the {plan.steps} steps")
     if folder is not None or keep != "all":
@@ -53,17 +61,19 @@ def check_halving(plan: Plan, halving: Any, folder: Any, keep: Any) -> int:
 
 
 def halved(
-    plan: Plan,
-    settings: list[dict[str, Any]],
+    kinds: Sequence[Kind],
+    settings: Sequence[dict[str, Any]],
     width: int,
     keep_every: int,
     every: int,
     train: Callable[[list[Task]], Sequence[Part] | None],
-) -> Part | None:
+) -> list[Part] | None:
     """Train all members for some steps, the better half for some more, and so on.
 
+    Members that differ in their fold alone go on together.
+
     Args:
-        plan: what each member does.
+        kinds: the members, and what they do.
         settings: of all members.
         width: how many go side by side.
         keep_every: the steps between losses that are kept.
@@ -71,63 +81,124 @@ def halved(
         train: gives what came of groups; None where it was interrupted.
 
     Returns:
-        What came of all members, where training was interrupted up to the last halving; None
-        where it was before the first.
+        What came of all members, kind by kind, where training was interrupted up to the last
+        halving; None where it was before the first.
     """
-    alive, done, before = np.arange(len(settings)), 0, None
-    ended: list[tuple[Int[np.ndarray, " members"], Part]] = []
-    while done < plan.steps and len(alive):
-        until = plan.steps if len(alive) == 1 else min(done + every, plan.steps)
-        tasks = in_groups([settings[member] for member in alive], width, keep_every)
-        for number, task in enumerate(tasks):
-            rows = np.minimum(np.arange(width) + number * width, len(alive) - 1)
-            own = None if before is None else part_of([before], rows)
-            tasks[number] = task._replace(until=until, before=own)
+    going = [_Going(kind) for kind in kinds]
+    steps, higher = kinds[0].plan.steps, kinds[0].plan.watched.higher_is_better
+    done = stages = 0
+    while done < steps and any(len(one.alive) for one in going):
+        alive = np.concatenate([one.members for one in going])
+        units = alike([settings[member] for member in alive], FOLD)
+        until = steps if units.max() == 0 else min(done + every, steps)
+        tasks = [
+            task._replace(until=until)
+            for number, one in enumerate(going)
+            for task in one.tasks(number, width, keep_every)
+        ]
         parts = train(tasks)
         if parts is None:
-            if before is None:
+            if not stages:
                 return None
             break
-        found, done = part_of(parts), until
-        going = np.arange(len(alive))
-        if done < plan.steps:
-            order = order_of(found.score, found.diverged, plan.watched.higher_is_better)
-            going = np.sort(order[: math.ceil(len(alive) / 2)])
-            going = going[found.diverged[going] == NEVER]
-        stopped = np.setdiff1d(np.arange(len(alive)), going)
-        ended.append((alive[stopped], part_of([found], stopped)))
-        alive, before = alive[going], part_of([found], going)
-    assert before is not None
-    return _together(plan, [*ended, (alive, before)], keep_every, len(ended))
+        done = until
+        found = [
+            part_of([part for part, task in zip(parts, tasks, strict=True) if task.kind == number])
+            if len(one.alive)
+            else None
+            for number, one in enumerate(going)
+        ]
+        there = [part for part in found if part is not None]
+        chosen = np.ones(len(alive), bool)
+        if done < steps:
+            score = np.concatenate([part.score for part in there])
+            diverged = np.concatenate([part.diverged for part in there])
+            own = [settings[member] for member in alive]
+            best = order_of(over_folds(own, score, diverged), diverged, higher)
+            kept = list(dict.fromkeys(units[best]))[: math.ceil((units.max() + 1) / 2)]
+            chosen = np.isin(units, kept) & (diverged == NEVER)
+        place = 0
+        for one, part in zip(going, found, strict=True):
+            if part is not None:
+                one.go_on(part, chosen[place : place + len(one.alive)], stages)
+                place += len(part.losses)
+        stages += 1
+    return [one.together(keep_every, done, stages) for one in going]
 
 
-def _together(
-    plan: Plan,
-    ended: Sequence[tuple[Int[np.ndarray, " members"], Part]],
-    keep_every: int,
-    last: int,
-) -> Part:
-    """All members in their order, NaN in place of what those that were dropped have not made."""
-    steps = max(part.steps for _, part in ended)
-    losses = len(kept_steps(steps, keep_every))
-    records = 0 if plan.watched.evaluation is None else plan.watched.evaluation.rows(steps)
-    filled = []
-    for number, (members, part) in enumerate(ended):
-        made = (
-            part.losses if part.steps == steps else part.losses[:, : -(-part.steps // keep_every)]
-        )
-        measured = {
-            name: _padded(column, records) if column.ndim == 2 else column
-            for name, column in part.measured.items()
-        }
-        was_dropped = np.full(len(members), number < last) & (part.diverged == NEVER)
-        measured |= {
-            DROPPED: was_dropped,
-            "steps": np.where(part.diverged == NEVER, part.steps, part.diverged),
-        }
-        filled.append(part._replace(losses=_padded(made, losses), measured=measured, steps=steps))
-    order = np.argsort(np.concatenate([members for members, _ in ended]))
-    return part_of(filled, order)
+class _Going:
+    """The members of a kind, of which some go on.
+
+    Args:
+        kind: the members, and what they do.
+
+    Attributes:
+        alive: those that go on, by their places in the kind.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self.alive = np.arange(len(kind.members))
+        self._before: Part | None = None
+        self._ended: list[tuple[int, Int[np.ndarray, " members"], Part]] = []
+
+    @property
+    def members(self) -> Int[np.ndarray, " members"]:
+        """Those that go on, by their places in the sweep."""
+        return self._kind.members[self.alive]
+
+    def tasks(self, number: int, width: int, keep_every: int) -> list[Task]:
+        """Their groups, with what they have made before."""
+        if not len(self.alive):
+            return []
+        width = min(width, len(self._kind.members))
+        own = [self._kind.own[place] for place in self.alive]
+        tasks = in_groups(own, width, keep_every, kind=number)
+        if self._before is None:
+            return tasks
+        rows = [np.arange(width) + task.place * width for task in tasks]
+        last = len(self.alive) - 1  # It fills up the last group.
+        return [
+            task._replace(before=part_of([self._before], np.minimum(these, last)))
+            for task, these in zip(tasks, rows, strict=True)
+        ]
+
+    def go_on(self, found: Part, chosen: Bool[np.ndarray, " alive"], stage: int) -> None:
+        """Take what came of them at a stage, of which the chosen go on."""
+        stopped, going = np.flatnonzero(~chosen), np.flatnonzero(chosen)
+        self._ended.append((stage, self.alive[stopped], part_of([found], stopped)))
+        self.alive, self._before = self.alive[going], part_of([found], going)
+
+    def together(self, keep_every: int, steps: int, stages: int) -> Part:
+        """All members in their order, NaN in place of what those have not made that were dropped.
+
+        Args:
+            keep_every: the steps between losses that are kept.
+            steps: how many steps the members have made that went on.
+            stages: how many stages there were: who ended in one of them was dropped.
+        """
+        plan, before = self._kind.plan, self._before
+        assert before is not None
+        ended = [*self._ended, (stages, self.alive, before)]
+        losses = len(kept_steps(steps, keep_every))
+        records = 0 if plan.watched.evaluation is None else plan.watched.evaluation.rows(steps)
+        filled = []
+        for stage, members, part in ended:
+            # The last loss of a part that ended before is not one of every so many.
+            made = part.losses[:, : -(-part.steps // keep_every)]
+            made = part.losses if part.steps == steps else made
+            measured = {
+                name: _padded(column, records) if column.ndim == 2 else column
+                for name, column in part.measured.items()
+            }
+            was_dropped = np.full(len(members), stage < stages) & (part.diverged == NEVER)
+            measured |= {
+                DROPPED: was_dropped,
+                "steps": np.where(part.diverged == NEVER, part.steps, part.diverged),
+            }
+            whole = part._replace(losses=_padded(made, losses), measured=measured, steps=steps)
+            filled.append(whole)
+        return part_of(filled, np.argsort(np.concatenate([members for _, members, _ in ended])))
 
 
 def _padded(column: np.ndarray, wanted: int) -> np.ndarray:

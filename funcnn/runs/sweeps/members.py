@@ -9,6 +9,8 @@ from typing import Any
 
 from funcnn.core import ArgumentError, ArgumentTypeError
 from funcnn.data.arrays import to_numpy
+from funcnn.runs.sweeps.folds import FOLD
+from funcnn.runs.sweeps.kinds import APART
 
 __all__ = ["MODES", "NUMBERS", "combined", "swept_values"]
 
@@ -22,7 +24,7 @@ MOST_MEMBERS = 2**20
 
 
 def swept_values(
-    arguments: Mapping[str, Any], several: Collection[str] = ()
+    arguments: Mapping[str, Any], several: Collection[str] = (), or_folds: bool = False
 ) -> dict[str, Sequence[Any]]:
     """The values of every argument that is swept, in the order of the arguments.
 
@@ -31,6 +33,7 @@ def swept_values(
     Args:
         arguments: those of the sweep.
         several: the names of further ones whose value is swept.
+        or_folds: whether nothing needs to be swept, since there are folds.
 
     Raises:
         ArgumentError: where nothing is swept, a sequence is empty, or an array has
@@ -50,21 +53,25 @@ def swept_values(
             raise ArgumentTypeError(
                 f"{name}={value!r:.60}: several values are a list, a tuple, a range or an array"
             )
-    if not swept:
+    if not swept and not or_folds:
         raise ArgumentError(
             "nothing is swept: give several values, such as seed=range(8) or "
-            f"learning_rate=[1e-3, 1e-2], for any of seed, params, {', '.join(NUMBERS)}"
+            f"learning_rate=[1e-3, 1e-2], for any of seed, params, {', '.join(NUMBERS)}, or of "
+            f"{', '.join(APART)}; or folds"
         )
     return swept
 
 
-def combined(swept: Mapping[str, Sequence[Any]], mode: str) -> list[dict[str, Any]]:
+def combined(
+    swept: Mapping[str, Sequence[Any]], mode: str, folds: int | None = None
+) -> list[dict[str, Any]]:
     """The settings of each member.
 
     Args:
         swept: the values of each argument.
         mode: ``"product"`` for all combinations, the last argument changing fastest;
             ``"zip"`` for the first values, the second values, and so on.
+        folds: how many folds each of them has; None for none.
 
     Raises:
         ArgumentError: where ``"zip"`` meets different lengths, or members are too many.
@@ -76,11 +83,16 @@ def combined(swept: Mapping[str, Sequence[Any]], mode: str) -> list[dict[str, An
     if mode == "zip" and len(set(lengths.values())) > 1:
         counts = ", ".join(f"{name} has {length} values" for name, length in lengths.items())
         raise ArgumentError(f"mode='zip' needs as many values of each: {counts}")
-    count = min(lengths.values()) if mode == "zip" else math.prod(lengths.values())
+    by_place = mode == "zip" and swept
+    count = min(lengths.values()) if by_place else math.prod(lengths.values())
+    count *= folds or 1
     if count > MOST_MEMBERS:
         raise ArgumentError(f"{count} members are more than a sweep takes, {MOST_MEMBERS}")
-    rows = (zip if mode == "zip" else itertools.product)(*swept.values())
-    return [dict(zip(swept, row, strict=True)) for row in rows]
+    rows = (zip if by_place else itertools.product)(*swept.values())
+    settings = [dict(zip(swept, row, strict=True)) for row in rows]
+    if folds is None:
+        return settings
+    return [setting | {FOLD: number} for setting in settings for number in range(folds)]
 
 
 def _is_sequence(value: Any) -> bool:

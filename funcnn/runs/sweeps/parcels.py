@@ -1,7 +1,7 @@
-"""What travels to the workers of other processes: a plan, once, and plain values.
+"""What travels to the workers of other processes: plans, once, and plain values.
 
 A plan holds functions that pickle does not take, such as a user's lambda: cloudpickle does. A
-process that has opened a parcel keeps its plan, by whose functions what is compiled is found.
+process that has opened a parcel keeps its plans, by whose functions what is compiled is found.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import secrets
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -22,10 +23,10 @@ __all__ = ["Parcel", "carry_out_parcel", "packed"]
 
 
 class Parcel(NamedTuple):
-    """A plan that can travel.
+    """Plans that can travel, one a kind.
 
     Attributes:
-        content: the plan.
+        content: the plans.
         sender: the process that has packed it.
         token: tells it from every other parcel: Dask knows a task by its arguments, and would
             take that of the next sweep for one that is being forgotten.
@@ -36,8 +37,8 @@ class Parcel(NamedTuple):
     token: str
 
 
-def packed(plan: Plan) -> Parcel:
-    """A plan, packed.
+def packed(plans: Sequence[Plan]) -> Parcel:
+    """Plans, packed together: the functions that they share stay the same.
 
     Raises:
         ArgumentTypeError: where a part of it cannot travel, by its name.
@@ -45,15 +46,19 @@ def packed(plan: Plan) -> Parcel:
     """
     cloudpickle = _cloudpickle()
     try:
-        content = cloudpickle.dumps(plan._replace(validation=None))
+        content = cloudpickle.dumps([plan._replace(validation=None) for plan in plans])
         return Parcel(content, os.getpid(), secrets.token_hex(8))
     except Exception as error:
-        parts = {
-            "model": plan.model,
-            "loss": plan.problem.loss,
-            "optimizer": plan.optimizer,
-        }
-        for name, part in parts.items():
+        parts = [
+            (name, part)
+            for plan in plans
+            for name, part in {
+                "model": plan.model,
+                "loss": plan.problem.loss,
+                "optimizer": plan.optimizer,
+            }.items()
+        ]
+        for name, part in parts:
             try:
                 cloudpickle.dumps(part)
             except Exception as reason:
@@ -65,7 +70,7 @@ def carry_out_parcel(parcel: Parcel, task: Task, attempt: int) -> Part:
     """Train a group in a worker's process.
 
     Args:
-        parcel: the plan.
+        parcel: the plans.
         task: the members.
         attempt: how often it has failed; engines that know a task by its arguments do it again.
     """
@@ -73,13 +78,13 @@ def carry_out_parcel(parcel: Parcel, task: Task, attempt: int) -> Part:
     if os.getpid() != parcel.sender:
         _compute_in_one_thread()
     try:
-        return carry_out(_opened(parcel.content), task)
+        return carry_out(_opened(parcel.content)[task.kind], task)
     except KeyboardInterrupt:  # The terminal sends Ctrl-C to all: the sender hears it too.
         raise RuntimeError("the worker was interrupted") from None
 
 
 @functools.lru_cache(maxsize=2)
-def _opened(content: bytes) -> Plan:
+def _opened(content: bytes) -> list[Plan]:
     return _cloudpickle().loads(content)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,6 +23,7 @@ from funcnn.runs.predictor import Predictor
 from funcnn.runs.preparation import Preparation
 from funcnn.runs.result import TrainResult
 from funcnn.runs.sweeps.ensemble import Ensemble, ensemble
+from funcnn.runs.sweeps.folds import FOLD, alike, over_folds
 from funcnn.runs.sweeps.tasks import order_of
 
 if TYPE_CHECKING:
@@ -36,13 +37,51 @@ BEST = 5
 """How many members a notebook shows."""
 
 
+class KindResult(NamedTuple):
+    """What members share whose networks, optimizers and samples are of one kind.
+
+    Attributes:
+        members: which of the sweep's members they are, (members,).
+        model: the model that was trained.
+        preparation: what was done to the data, as in ``TrainResult``.
+        recipe: the model's name and options, as in ``TrainResult``.
+        form: ``"direct"`` or ``"gram"``, as in ``TrainResult``.
+        per_epoch: how many steps go once through all samples.
+        logged_steps: the steps whose losses are kept, (losses,).
+        recorded: after how many steps something was recorded, (rows,).
+        kept: which of the sweep's members the states are of, (kept,).
+        state: their states after the last update, NumPy arrays with a leading axis (kept,), the
+            keys as their words; the last finite state of a member that diverged.
+        best_params: the params of their best records; None where no score was monitored.
+    """
+
+    members: Int[np.ndarray, " members"]
+    model: Model
+    preparation: Preparation
+    recipe: dict[str, Any] | None
+    form: str
+    per_epoch: int
+    logged_steps: Int[np.ndarray, " losses"]
+    recorded: Int[np.ndarray, " rows"]
+    kept: Int[np.ndarray, " kept"]
+    state: TrainState
+    best_params: Params | None
+
+    @property
+    def params(self) -> Params:
+        """The params of the best records, where there are any, or else those of the states."""
+        return self.state.params if self.best_params is None else self.best_params
+
+
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class SweepResult:
     """Many finished runs, the members of a sweep.
 
     Attributes:
-        model: the model that was trained.
-        settings: the values of what was swept, one dict a member.
+        kinds: the members by their kind: those of one share what is compiled. There is one,
+            unless members differ in more than seeds, params and numbers.
+        settings: the values of what was swept, one dict a member; a value that is no number and
+            no text is named by its place in the list that was given.
         losses: the loss before an update, (members, losses), in the sweep's dtype; NaN
             from the step at which a member diverged or was stopped.
         logged_steps: the steps whose losses are kept, (losses,): all of them, or every
@@ -57,26 +96,18 @@ class SweepResult:
         dropped: whether a member was dropped by ``halving``, (members,).
         history: what was recorded, by name: ``step`` and ``epoch``, (rows,), and of each member
             ``loss`` and the scores, (members, rows), NaN from where it was stopped; empty where
-            nothing was asked for.
+            nothing was asked for. Where epochs are of different lengths there is no ``epoch``,
+            and NaN at the steps of others.
         best_steps: after how many steps the best record of each member was taken, (members,),
             0 where none was finite; None where no score was monitored.
-        best_params: the params then, of the members ``kept``; None where no score was monitored.
-        kept: the members whose states are there, (kept,): all, unless ``keep`` says otherwise.
-        state: their states after the last update, NumPy arrays with a leading
-            axis (kept,), the keys as their words; the last finite state of a member
-            that diverged.
-        preparation: what was done to the data, as in ``TrainResult``.
-        recipe: the model's name and options, as in ``TrainResult``.
-        per_epoch: how many steps go once through all samples.
         dtype: ``"float32"`` or ``"float64"``.
-        form: ``"direct"`` or ``"gram"``, as in ``TrainResult``.
         group: how many members went side by side: the same call with this ``group`` gives the
             same bits.
         compile_seconds: what went by before the first step of the group that waited longest.
         run_seconds: what the rest took.
     """
 
-    model: Model
+    kinds: tuple[KindResult, ...]
     settings: list[dict[str, Any]]
     losses: Float[np.ndarray, "members losses"]
     logged_steps: Int[np.ndarray, " losses"]
@@ -88,14 +119,7 @@ class SweepResult:
     dropped: Bool[np.ndarray, " members"]
     history: dict[str, Shaped[np.ndarray, "..."]]
     best_steps: Int[np.ndarray, " members"] | None
-    best_params: Params | None
-    kept: Int[np.ndarray, " kept"]
-    state: TrainState
-    preparation: Preparation
-    recipe: dict[str, Any] | None
-    per_epoch: int
     dtype: str
-    form: str
     group: int
     compile_seconds: float
     run_seconds: float
@@ -107,16 +131,56 @@ class SweepResult:
         Where a score was monitored, they are those of each member's best record. They are
         those of the members ``kept``, which are all members unless ``keep`` says otherwise.
         Those of a member that diverged are its last finite ones.
+
+        Raises:
+            ArgumentError: where they differ in their shapes: ``result(member)`` has a member's.
         """
-        return self.state.params if self.best_params is None else self.best_params
+        return self._stacked([kind.params for kind in self.kinds])
+
+    @property
+    def state(self) -> TrainState:
+        """The states after the last update, as ``KindResult.state``, of the members ``kept``.
+
+        Raises:
+            ArgumentError: where they differ in their shapes: ``result(member)`` has a member's.
+        """
+        return self._stacked([kind.state for kind in self.kinds])
+
+    @property
+    def kept(self) -> Int[np.ndarray, " kept"]:
+        """The members whose states are there: all, unless ``keep`` says otherwise."""
+        return np.sort(np.concatenate([kind.kept for kind in self.kinds]))
+
+    @property
+    def model(self) -> Model:
+        """The model that was trained.
+
+        Raises:
+            ArgumentError: where there are several: ``result(member)`` has a member's.
+        """
+        return self._only("model")
+
+    @property
+    def form(self) -> str:
+        """``"direct"`` or ``"gram"``, as in ``TrainResult``.
+
+        Raises:
+            ArgumentError: where members differ in it.
+        """
+        return self._only("form")
 
     @property
     def ranking(self) -> Int[np.ndarray, " finite"]:
         """The members that did not diverge, from the best of the ``scores`` to the worst.
 
-        Those that were dropped come after all others, the first ones last.
+        Those with ``folds`` are ranked by the mean of all of their folds, and the folds of one
+        setting among each other. Those that were dropped come after all others, the first ones
+        last.
         """
         order = order_of(self.scores, self.diverged, self.higher_is_better)
+        ranked = over_folds(self.settings, self.scores, self.diverged)
+        falling = -ranked if self.higher_is_better else ranked
+        order = order[np.argsort(falling[order], kind="stable")]
         stage = np.where(self.dropped, -self.steps, -np.inf)
         order = order[np.argsort(stage[order], kind="stable")]
         return order[self.diverged[order] == NEVER]
@@ -147,36 +211,36 @@ class SweepResult:
             IndexError: where there is no such member.
         """
         member = range(len(self.settings))[member]
-        own, params = self._own(member, self.state), self._own(member, self.params)
+        kind = self._kind(member)
+        own, params = _own(kind, member, kind.state), _own(kind, member, kind.params)
         state = None
         if own is not None:
             with numerics(self.dtype):
                 state = jax.device_put(own)
                 state = state._replace(key=key_of(state.key))
-        diverged = int(self.diverged[member])
         steps = int(self.steps[member])
-        kept = self.logged_steps < steps
         losses = np.full(steps, np.nan, self.dtype)
-        losses[self.logged_steps[kept]] = self.losses[member, kept]
-        if diverged != NEVER:
+        made = kind.logged_steps[kind.logged_steps < steps]
+        losses[made] = self.losses[member, np.searchsorted(self.logged_steps, made)]
+        if (diverged := int(self.diverged[member])) != NEVER:
             raise DivergenceError(diverged, state, losses)
         if own is None or state is None:
             raise ArgumentError(
                 f"the params of member {member} were not kept: keep='all' keeps them"
             )
         return TrainResult(
-            model=self.model,
+            model=kind.model,
             params=jax.tree.map(np.array, params),
             state=state,
-            preparation=self.preparation,
-            recipe=self.recipe,
+            preparation=kind.preparation,
+            recipe=kind.recipe,
             losses=losses,
-            history=self._history(member, kept),
+            history=self._history(member),
             best=self._best(member, params),
             resumed_from=0,
-            stopped_early=bool(steps <= self.logged_steps[-1]),
+            stopped_early=bool(steps <= kind.logged_steps[-1]),
             dtype=self.dtype,
-            form=self.form,
+            form=kind.form,
             compile_seconds=self.compile_seconds,
             run_seconds=self.run_seconds / len(self.settings),
         )
@@ -209,17 +273,35 @@ class SweepResult:
 
     def _predictor(self, member: int) -> Predictor:
         member = range(len(self.settings))[member]
-        params = self._own(member, self.params)
+        kind = self._kind(member)
+        params = _own(kind, member, kind.params)
         if params is None or self.diverged[member] != NEVER:
             return self.result(member)  # It says why there is none.
-        return Predictor(self.model, params, self.preparation, self.recipe)
+        return Predictor(kind.model, params, kind.preparation, kind.recipe)
 
-    def _own(self, member: int, tree: Any) -> Any:
-        """A member's part of a tree of arrays, (kept, ...); None where it was not kept."""
-        places = np.flatnonzero(self.kept == member)
-        if not len(places):
-            return None
-        return jax.tree.map(lambda leaf: leaf[places[0]], tree)
+    def _kind(self, member: int) -> KindResult:
+        return next(kind for kind in self.kinds if member in kind.members)
+
+    def _only(self, name: str) -> Any:
+        """What the members share under a name of ``KindResult``."""
+        first, *others = (getattr(kind, name) for kind in self.kinds)
+        if any(other != first for other in others):
+            raise ArgumentError(
+                f"the members differ in their {name}: result(member).{name} is that of a member"
+            )
+        return first
+
+    def _stacked(self, trees: Sequence[Any]) -> Any:
+        """Trees of the kinds, (kept, ...), as one in the order of the members."""
+        if len(trees) == 1:
+            return trees[0]
+        shapes = [jax.tree.map(lambda leaf: leaf.shape[1:], tree) for tree in trees]
+        if any(one != shapes[0] for one in shapes):
+            raise ArgumentError(
+                "the members differ in the shapes of their params: result(member) has a member's"
+            )
+        order = np.argsort(np.concatenate([kind.kept for kind in self.kinds]))
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[order], *trees)
 
     def _best(self, member: int, params: Params) -> Best | None:
         if self.best_steps is None or not self.best_steps[member]:
@@ -228,22 +310,22 @@ class SweepResult:
             own = jax.device_put(params)
         return Best(int(self.best_steps[member]), float(self.scores[member]), own)
 
-    def _history(self, member: int, kept: Bool[np.ndarray, " kept"]) -> History:
+    def _history(self, member: int) -> History:
+        kind, steps = self._kind(member), self.steps[member]
         if self.history:
-            made = self.history["step"] <= self.steps[member]
-            return History.of_columns(
-                {
-                    name: column[made] if column.ndim == 1 else column[member, made]
-                    for name, column in self.history.items()
-                }
-            )
-        steps = self.logged_steps[kept] + 1
-        return History.of_columns(
-            {
-                "step": steps,
-                "epoch": steps / self.per_epoch,
-                "loss": self.losses[member, kept].astype(np.float64),
+            made = kind.recorded[kind.recorded <= steps]
+            rows = np.searchsorted(self.history["step"], made)
+            scores = {
+                name: column[member, rows]
+                for name, column in self.history.items()
+                if column.ndim == 2
             }
+            return History.of_columns({"step": made, "epoch": made / kind.per_epoch} | scores)
+        made = kind.logged_steps[kind.logged_steps < steps]
+        losses = self.losses[member, np.searchsorted(self.logged_steps, made)]
+        made = made + 1
+        return History.of_columns(
+            {"step": made, "epoch": made / kind.per_epoch, "loss": losses.astype(np.float64)}
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -268,6 +350,37 @@ class SweepResult:
             if name not in ("step", "epoch", "loss")
         }
 
+    def by_setting(self) -> list[dict[str, Any]]:
+        """A table with a row for each setting, over its folds and seeds; the best first.
+
+        A row holds the settings but ``fold`` and ``seed``, how many ``members`` have them, how
+        many of these ``diverged``, and of all others the ``mean`` and the ``spread`` (standard
+        deviation) of what ranks them.
+        """
+        numbers = alike(self.settings, FOLD, "seed")
+        finite = self.diverged == NEVER
+        rows = []
+        for number in range(numbers.max() + 1):
+            own = np.flatnonzero(numbers == number)
+            scores = self.scores[own[finite[own]]]
+            shown = {
+                name: value
+                for name, value in self.settings[own[0]].items()
+                if name not in (FOLD, "seed")
+            }
+            rows.append(
+                shown
+                | {
+                    "members": len(own),
+                    "diverged": len(own) - len(scores),
+                    "mean": float(scores.mean()) if len(scores) else float("nan"),
+                    "spread": float(scores.std()) if len(scores) else float("nan"),
+                }
+            )
+        mean = np.array([row["mean"] for row in rows])
+        order = np.argsort(-mean if self.higher_is_better else mean, kind="stable")
+        return [rows[number] for number in order]
+
     def to_pandas(self) -> DataFrame:
         """The table of :meth:`rows` as a ``pandas.DataFrame``; needs the extra ``pandas``.
 
@@ -283,7 +396,7 @@ class SweepResult:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the losses over the steps; needs the extra ``plot``.
 
-        Members that differ in their seed alone make one bundle: the median of their
+        Members that differ in their seed or fold alone make one bundle: the median of their
         losses and the range from the lowest to the highest.
 
         Args:
@@ -300,7 +413,9 @@ class SweepResult:
         bundles: dict[str, list[np.ndarray]] = {}
         for settings, losses in zip(self.settings, self.losses, strict=True):
             label = ", ".join(
-                f"{name}={value:.4g}" for name, value in settings.items() if name != "seed"
+                f"{name}={_shown(value, 4)}"
+                for name, value in settings.items()
+                if name not in ("seed", FOLD)
             )
             bundles.setdefault(label, []).append(losses)
         curves = {label: np.stack(losses) for label, losses in bundles.items()}
@@ -310,7 +425,7 @@ class SweepResult:
         """What a notebook shows: the best members, and the losses."""
         names = [*self.settings[0], "first_loss", "last_loss", *self._row(0)]
         rows, ranking = self.rows(), self.ranking
-        best = [[f"{rows[member][name]:.6g}" for name in names] for member in ranking[:BEST]]
+        best = [[_shown(rows[member][name], 6) for name in names] for member in ranking[:BEST]]
         end = f"{len(rows)} members of {self.logged_steps[-1] + 1} steps"
         if len(ranking) < len(rows):
             end += f", {len(rows) - len(ranking)} diverged"
@@ -325,6 +440,16 @@ class SweepResult:
         if len(ranking) < members:
             facts.append(f"{members - len(ranking)} diverged")
         return f"SweepResult({', '.join(facts)})"
+
+
+def _own(kind: KindResult, member: int, tree: Any) -> Any:
+    """A member's part of a tree of arrays, (kept, ...); None where it was not kept."""
+    places = np.flatnonzero(kind.kept == member)
+    return jax.tree.map(lambda leaf: leaf[places[0]], tree) if len(places) else None
+
+
+def _shown(value: Any, digits: int) -> str:
+    return f"{value:.{digits}g}" if isinstance(value, (int, float)) else str(value)
 
 
 def rows_of(

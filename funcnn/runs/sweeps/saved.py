@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,6 +20,20 @@ from funcnn.runs.sweeps.result import rows_of
 from funcnn.runs.sweeps.tasks import Part, order_of
 
 __all__ = ["SavedSweep", "load_sweep"]
+
+
+class _Group(NamedTuple):
+    """A group of a sweep.
+
+    Attributes:
+        number: which.
+        kind: the number of its members' kind.
+        members: which of the sweep's members they are.
+    """
+
+    number: int
+    kind: int
+    members: Sequence[int]
 
 
 class SavedSweep:
@@ -39,20 +54,21 @@ class SavedSweep:
         self.folder = as_path(folder)
         self._words = read_manifest(self.folder)
         self.group: int = self._words["group"]
-        columns = self._words["settings"]
-        whole = [
-            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-        ]
         stems = (path.stem for path in self.folder.glob("group-*.npz"))
-        self._numbers = sorted(int(stem.removeprefix("group-")) for stem in stems)
-        self.members: list[int] = [
-            number * self.group + place
-            for number in self._numbers
-            for place in range(min(self.group, len(whole) - number * self.group))
+        numbers = {int(stem.removeprefix("group-")) for stem in stems}
+        self._groups = [one for one in _groups(self._words) if one.number in numbers]
+        self._place = {
+            member: (group, row)
+            for group in self._groups
+            for row, member in enumerate(group.members)
+        }
+        self.members: list[int] = sorted(self._place)
+        columns = self._words["settings"]
+        self.settings = [
+            {name: column[member] for name, column in columns.items()} for member in self.members
         ]
-        self.settings = [whole[member] for member in self.members]
-        steps = self._words["problem"]["steps"]
-        self.logged_steps: Int[np.ndarray, " losses"] = kept_steps(steps, self._words["keep_every"])
+        logged = [self._logged_steps(kind) for kind in range(len(self._words["kinds"]))]
+        self.logged_steps: Int[np.ndarray, " losses"] = np.unique(np.concatenate(logged))
 
     @functools.cached_property
     def losses(self) -> Float[np.ndarray, "members losses"]:
@@ -72,7 +88,8 @@ class SavedSweep:
     @property
     def ranking(self) -> Int[np.ndarray, " finite"]:
         """The members that did not diverge, from the best of the ``scores`` to the worst."""
-        order = order_of(self.scores, self.diverged, self._words["shown"]["higher_is_better"])
+        higher = self._words["shown"][0]["higher_is_better"]
+        order = order_of(self.scores, self.diverged, higher)
         return order[self.diverged[order] == NEVER]
 
     def rows(self) -> list[dict[str, Any]]:
@@ -93,19 +110,19 @@ class SavedSweep:
             ArgumentError: where they were not kept, or the file is damaged.
             IndexError: where there is no such member.
         """
-        number, place = divmod(self.members[member], self.group)
-        part = self._part(number)
+        group, place = self._place[self.members[member]]
+        part = self._part(group)
         if place not in part.kept:
             raise ArgumentError(
                 f"the params of member {member} were not kept: the sweep was made with "
                 f"keep={self._words['keep']!r}"
             )
         (row,) = np.flatnonzero(part.kept == place)
-        paths = self._words["shown"]["params"]
+        shown = self._words["shown"][group.kind]
         # The best params stand at the end, where a score tells them.
-        first = len(part.state) - len(paths) if self._words["shown"]["has_best"] else 0
-        leaves = [leaf[row] for leaf in part.state[first : first + len(paths)]]
-        return _tree(paths, leaves)
+        first = len(part.state) - len(shown["params"]) if shown["has_best"] else 0
+        leaves = [leaf[row] for leaf in part.state[first : first + len(shown["params"])]]
+        return _tree(shown["params"], leaves)
 
     def best(self) -> Predictor:
         """What predicts with the params of the best score.
@@ -123,29 +140,37 @@ class SavedSweep:
         Raises:
             ArgumentError: for a model of one's own, which no folder can hold; as :meth:`params`.
         """
-        shown = self._words["shown"]
-        if shown["recipe"] is None:
+        group, _ = self._place[self.members[member]]
+        recipe = self._words["shown"][group.kind]["recipe"]
+        if recipe is None:
             raise ArgumentError(
                 f"{self.folder} holds the params of a model of one's own: params() reads them"
             )
-        preparation = Preparation.of_json(shown["preparation"])
-        return predictor_of(self.params(member), shown["recipe"], preparation)
+        preparation = Preparation.of_json(self._words["kinds"][str(group.kind)]["preparation"])
+        return predictor_of(self.params(member), recipe, preparation)
 
     def __repr__(self) -> str:
-        whole = len(next(iter(self._words["settings"].values())))
-        steps = self.logged_steps[-1] + 1
+        whole, steps = self._words["members"], self.logged_steps[-1] + 1
         return f"SavedSweep({len(self.members)} of {whole} members, {steps} steps)"
 
     @functools.cached_property
     def _read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        parts = [self._part(number) for number in self._numbers]
-        losses = [part.losses for part in parts] or [np.empty((0, len(self.logged_steps)))]
-        diverged = [part.diverged for part in parts] or [np.empty(0, np.int64)]
-        scores = [part.score for part in parts] or [np.empty(0)]
-        return np.concatenate(losses), np.concatenate(diverged), np.concatenate(scores)
+        count, dtype = len(self.members), self._words["kinds"]["0"]["dtype"]
+        losses = np.full((count, len(self.logged_steps)), np.nan, dtype)
+        diverged, scores = np.empty(count, np.int64), np.empty(count)
+        for group in self._groups:
+            part, rows = self._part(group), np.searchsorted(self.members, group.members)
+            columns = np.searchsorted(self.logged_steps, self._logged_steps(group.kind))
+            losses[np.ix_(rows, columns)] = part.losses
+            diverged[rows], scores[rows] = part.diverged, part.score
+        return losses, diverged, scores
 
-    def _part(self, number: int) -> Part:
-        return read_part(self.folder, number, self._words["problem"]["steps"])
+    def _logged_steps(self, kind: int) -> Int[np.ndarray, " losses"]:
+        return kept_steps(self._words["kinds"][str(kind)]["steps"], self._words["keep_every"])
+
+    def _part(self, group: _Group) -> Part:
+        steps = self._words["kinds"][str(group.kind)]["steps"]
+        return read_part(self.folder, group.number, steps)
 
 
 def load_sweep(folder: str | os.PathLike[str]) -> SavedSweep:
@@ -161,6 +186,17 @@ def load_sweep(folder: str | os.PathLike[str]) -> SavedSweep:
         ArgumentError, ArgumentTypeError: where the folder holds no sweep.
     """
     return SavedSweep(folder)
+
+
+def _groups(words: Mapping[str, Any]) -> list[_Group]:
+    """All groups of a sweep, from its manifest."""
+    found: list[_Group] = []
+    for kind, shown in enumerate(words["shown"]):
+        members = shown["members"] or range(words["members"])
+        width = min(words["group"], len(members))
+        for first in range(0, len(members), width):
+            found.append(_Group(len(found), kind, members[first : first + width]))
+    return found
 
 
 def _tree(paths: list[list[str | int]], leaves: list[np.ndarray]) -> Params:

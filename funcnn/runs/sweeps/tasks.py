@@ -34,7 +34,9 @@ class Task(NamedTuple):
     """What to do for a group, in plain values.
 
     Attributes:
-        members: what each has in place of the plan's seed and numbers.
+        kind: the number of the kind that they are of.
+        place: which of the groups of that kind it is.
+        members: what each has in place of the plan's seed, params and numbers.
         real: how many of them are meant: the others fill up the last group.
         keep_every: the steps between losses that are kept.
         keep: whose states are kept.
@@ -42,6 +44,8 @@ class Task(NamedTuple):
         before: what they have made already; None where they begin.
     """
 
+    kind: int
+    place: int
     members: list[dict[str, Any]]
     real: int
     keep_every: int

@@ -31,12 +31,12 @@ def default_workers() -> int:
 
 
 class Here:
-    """Workers of this process, for the tasks of a plan.
+    """Workers of this process, for tasks.
 
     Args:
         executor: the threads.
         workers: how many there are.
-        plan: what each member does.
+        plans: what the members of each kind do.
         tasks: the groups.
         observers: what looks on; several threads call them.
     """
@@ -47,19 +47,20 @@ class Here:
         self,
         executor: Executor,
         workers: int,
-        plan: Plan,
+        plans: Sequence[Plan],
         tasks: Sequence[Task],
         observers: Sequence[Observer],
     ) -> None:
         # One more for each thread lies ready; in the calling thread it would be done at once.
         self.at_once = 2 * workers if workers > 1 else 1
-        self._executor, self._plan = executor, plan
+        self._executor, self._plans = executor, plans
         self._tasks, self._observers = tasks, observers
 
     def submit(self, number: int, attempt: int) -> Future[Any]:
         """Train a group in a thread."""
         del attempt
-        return self._executor.submit(carry_out, self._plan, self._tasks[number], self._observers)
+        task = self._tasks[number]
+        return self._executor.submit(carry_out, self._plans[task.kind], task, self._observers)
 
     def mend(self, error: Exception) -> None:
         """A thread goes on after an error."""
@@ -68,7 +69,7 @@ class Here:
 @contextlib.contextmanager
 def here(
     workers: int,
-    plan: Plan,
+    plans: Sequence[Plan],
     tasks: Sequence[Task],
     observers: Sequence[Observer],
     pool: ThreadPoolExecutor | None = None,
@@ -80,7 +81,7 @@ def here(
 
     Args:
         workers: how many.
-        plan: what each member does.
+        plans: what the members of each kind do.
         tasks: the groups.
         observers: what looks on.
         pool: threads of the user's, which stay; new ones without it.
@@ -92,7 +93,7 @@ def here(
             if pool is None:
                 pool = stack.enter_context(ThreadPoolExecutor(workers, "funcnn-sweep"))
             executor = _OnDevices(pool, workers)
-        yield Here(executor, workers, plan, tasks, observers)
+        yield Here(executor, workers, plans, tasks, observers)
 
 
 class _AtOnce(Executor):

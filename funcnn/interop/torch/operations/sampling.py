@@ -49,7 +49,11 @@ def grid_sample_backward(
 ) -> tuple[Array, Array]:
     """By the image, and by the places."""
     del wanted
-    _, pull = jax.vjp(lambda *given: grid_sample(*given, way, outside, corners), image, grid)
+
+    def sampled(image: Array, grid: Array) -> Array:
+        return grid_sample(image, grid, way, outside, corners)
+
+    _, pull = jax.vjp(sampled, image, grid)
     return pull(gradient)
 
 

@@ -1,0 +1,50 @@
+"""Members that differ in their fold alone, taken together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from funcnn.runs.divergence import NEVER
+
+__all__ = ["FOLD", "alike", "over_folds"]
+
+FOLD = "fold"
+"""The setting that says which part of the samples a member is validated on."""
+
+
+def alike(settings: Sequence[Mapping[str, Any]], *but: str) -> Int[np.ndarray, " members"]:
+    """The number of each member's settings, counted in the order in which they come.
+
+    Args:
+        settings: of each member.
+        *but: the settings that may differ.
+
+    >>> alike([{"eps": 1, "fold": 0}, {"eps": 1, "fold": 1}, {"eps": 2, "fold": 0}], "fold")
+    array([0, 0, 1])
+    """
+    numbers: dict[tuple[Any, ...], int] = {}
+    found = []
+    for setting in settings:
+        key = tuple(value for name, value in setting.items() if name not in but)
+        found.append(numbers.setdefault(key, len(numbers)))
+    return np.array(found, int)
+
+
+def over_folds(
+    settings: Sequence[Mapping[str, Any]],
+    score: Float[np.ndarray, " members"],
+    diverged: Int[np.ndarray, " members"],
+) -> Float[np.ndarray, " members"]:
+    """The score that members are ranked by: of those with folds the mean of all of their folds.
+
+    It is NaN where one of these has diverged.
+    """
+    finite = np.where(diverged == NEVER, score, np.nan)
+    if FOLD not in settings[0]:
+        return finite
+    numbers = alike(settings, FOLD)
+    return (np.bincount(numbers, finite) / np.bincount(numbers))[numbers]

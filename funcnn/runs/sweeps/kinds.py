@@ -1,0 +1,117 @@
+"""The kinds of a sweep's members: those of one kind share a plan, and so what is compiled.
+
+Seeds, numbers of the optimizer and params may differ inside one compiled loop. Whatever else
+differs between members, such as the width of a layer or the samples, makes another kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from funcnn.core import ArgumentError
+from funcnn.optimizers import Schedule
+from funcnn.runs.plan import Plan
+
+__all__ = ["APART", "Kind", "kinds_of", "labelled", "values_apart"]
+
+APART = (
+    "model", "data", "hidden", "activation", "dropout", "degree", "optimizer", "batch_size",
+)  # fmt: skip
+"""The arguments of ``train`` of which a list gives members of several kinds."""
+
+
+class Kind(NamedTuple):
+    """Members of one kind.
+
+    Attributes:
+        plan: what each of them does.
+        members: which of the sweep's members they are.
+        own: what each has in place of the plan's seed, params and numbers.
+    """
+
+    plan: Plan
+    members: Int[np.ndarray, " members"]
+    own: list[dict[str, Any]]
+
+
+def values_apart(arguments: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+    """The values of each argument that gives members of several kinds, by its name.
+
+    They are a list or a range: a tuple is one value of ``hidden``, and one pair ``(x, y)`` of
+    data. Learning rates are among them where one follows from the step.
+
+    >>> values_apart({"hidden": [8, (16, 16)], "data": ([1, 2], [3, 4]), "seed": [0, 1]})
+    {'hidden': [8, (16, 16)]}
+    """
+    found = {}
+    for name, value in arguments.items():
+        several = type(value) is list or isinstance(value, range)
+        if name == "data":
+            # A list of two arrays is a pair.
+            several = several and all(type(one) is tuple for one in value)
+        if name == "learning_rate":
+            several = isinstance(value, (list, tuple)) and any(map(callable, value))
+        elif name not in APART:
+            continue
+        if several:
+            if not len(value):
+                raise ArgumentError(f"{name}={value!r} holds no values")
+            found[name] = value
+    return found
+
+
+def labelled(name: str, place: int, values: Sequence[Any]) -> Any:
+    """What a member's settings say of a value: itself, or its place in the list.
+
+    >>> labelled("hidden", 1, [8, (16, 16)]), labelled("model", 1, ["mlp", object()])
+    ((16, 16), 1)
+    """
+    value = values[place]
+    parts = value if isinstance(value, tuple) and name == "hidden" else (value,)
+    return value if all(isinstance(part, (str, int, float)) for part in parts) else place
+
+
+def kinds_of(
+    settings: Sequence[Mapping[str, Any]],
+    apart: Mapping[str, Sequence[Any]],
+    planned: Callable[[dict[str, Any]], Plan],
+) -> list[Kind]:
+    """The members, put together by their kinds, in the order in which these come.
+
+    Args:
+        settings: of each member, the values of ``apart`` by their places.
+        apart: the values that make kinds; a fold by its number.
+        planned: gives the plan of a kind, from the values of ``apart`` that it has.
+    """
+    places: dict[tuple[Any, ...], list[int]] = {}
+    for member, setting in enumerate(settings):
+        key = tuple(_kept_apart(name, apart[name], setting[name]) for name in apart)
+        places.setdefault(key, []).append(member)
+    kinds = []
+    for members in places.values():
+        first = settings[members[0]]
+        plan = planned({name: values[first[name]] for name, values in apart.items()})
+        own = [_own(settings[member], apart) for member in members]
+        kinds.append(Kind(plan, np.array(members), own))
+    return kinds
+
+
+def _kept_apart(name: str, values: Sequence[Any], place: int) -> Any:
+    """What must be the same of two values, so that their members are of one kind."""
+    value = values[place]
+    if name == "learning_rate" and isinstance(value, Schedule):
+        return value.function, value.settings  # Its numbers stand in the state.
+    return place
+
+
+def _own(setting: Mapping[str, Any], apart: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    own = {name: value for name, value in setting.items() if name not in apart}
+    if "learning_rate" in apart:
+        rate = apart["learning_rate"][setting["learning_rate"]]
+        if isinstance(rate, Schedule):
+            own["learning_rate"] = dict(rate.numbers)
+    return own
