@@ -299,7 +299,9 @@ def less_common():
     def rule(net, x):
         h = net.a(x)
         positive = h.T @ h + torch.eye(4, dtype=x.dtype)
-        rest = torch.linalg.inv(torch.linalg.cholesky(positive))
+        factor = torch.linalg.cholesky(positive)
+        rest = torch.linalg.inv(factor) + torch.cholesky_solve(h[:4], factor)
+        rest = rest + torch.cholesky_solve(h[2:], factor.mT, upper=True)
         rest = rest + h[:4].index_copy(0, torch.tensor([1, 0]), h[2:4]).logcumsumexp(1)
         places = torch.searchsorted(torch.tensor([-0.5, 0.5], dtype=x.dtype), h[:4].detach())
         masked = h[:4].clone()
@@ -327,6 +329,34 @@ def losses_inside():
         return torch.stack(found)
 
     return With(rule, a=nn.Linear(5, 3)), (numbers(6, 5), torch.randint(0, 3, (6,)))
+
+
+@case
+def several_labels():
+    # Those after a negative one are none; one is its row's only class.
+    labels = torch.tensor([[2, 0, -1, 1], [1, -1, 0, 0], [3, 2, 1, 0], [-1, 0, 0, 0]])
+
+    def rule(net, x):
+        h = net.a(x)
+        found = [
+            functional.multilabel_margin_loss(h, labels, reduction=reduction).sum()
+            for reduction in ("mean", "sum", "none")
+        ]
+        return torch.stack([*found, functional.multilabel_margin_loss(h[0], labels[0])])
+
+    return With(rule, a=nn.Linear(5, 4)), (numbers(4, 5),)
+
+
+@case
+def a_mask_that_may_be_the_causal_one():
+    layer = nn.TransformerEncoderLayer(4, 2, 6, dropout=0.0, batch_first=True)
+    parts = {"causal": nn.TransformerEncoder(layer, 1), "other": nn.TransformerEncoder(layer, 1)}
+    causal = nn.Transformer.generate_square_subsequent_mask(3, dtype=torch.float64)
+
+    def rule(net, x):
+        return net.causal(x, mask=causal) + net.other(x, mask=causal.T)
+
+    return With(rule, **parts), (numbers(2, 3, 4),)
 
 
 def made(name):

@@ -10,7 +10,7 @@ from unittest import mock
 
 import torch
 from torch.nn import functional
-from torch.nn.modules import batchnorm
+from torch.nn.modules import batchnorm, transformer
 from torch.overrides import TorchFunctionMode
 
 __all__ = ["without_looking"]
@@ -21,9 +21,14 @@ def without_looking() -> Iterator[None]:
     """PyTorch's functions such that they look at no values.
 
     A negative variance, which ``gaussian_nll_loss`` refuses, is NaN. The share of a batch in the
-    running values of a batch norm, where it follows from a counter, is a number of the trace.
+    running values of a batch norm, where it follows from a counter, is a number of the trace. A
+    mask of a transformer is applied as it is, whether or not it happens to be the causal one.
     """
-    with mock.patch.object(batchnorm, "float", _number, create=True), Functions():
+    with (
+        mock.patch.object(batchnorm, "float", _number, create=True),
+        mock.patch.object(transformer, "_detect_is_causal_mask", _is_causal),
+        Functions(),
+    ):
         yield
 
 
@@ -65,6 +70,12 @@ def _averaged(
     for running, of_batch in zip((running_mean, running_variance), own, strict=True):
         running.copy_(momentum * of_batch + (1 - momentum) * running)
     return result
+
+
+def _is_causal(mask: Any, is_causal: bool | None = None, size: int | None = None) -> bool:
+    """Whether a mask is said to be the causal one."""
+    del mask, size
+    return is_causal is True
 
 
 def _number(value: Any) -> Any:

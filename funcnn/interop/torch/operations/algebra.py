@@ -115,6 +115,11 @@ def trilinear(
     return jnp.sum(a * b * c, tuple(summed))
 
 
+def cholesky_solve(b: Array, factor: Array, upper: bool = False) -> Array:
+    """The solution of ``(factor @ factor.mT) @ x = b``, or of ``(factor.mT @ factor) @ x = b``."""
+    return jax.scipy.linalg.cho_solve((factor, not upper), b)
+
+
 ALGEBRA: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("addmm", "addmv", "baddbmm"), add_product),
     **dict.fromkeys(("bmm", "dot", "matmul", "mm", "mv"), jnp.matmul),
@@ -125,6 +130,7 @@ ALGEBRA: dict[str, Callable[..., Any]] = {
     "_fft_r2c": fft_real,
     "_trilinear": trilinear,
     "addbmm": add_sum_of_products,
+    "cholesky_solve": cholesky_solve,
     "linalg_cholesky_ex": _with_info(jnp.linalg.cholesky),
     "linalg_inv_ex": _with_info(jnp.linalg.inv),
     "linalg_matrix_exp": jax.scipy.linalg.expm,
