@@ -148,6 +148,7 @@ def test_a_device_that_is_not_there():
 SWEEPS = {"sweep-mlp", "sweep-cubic"}
 NOT_SERVED = {
     "funcnn-gram": {"linear-adam", "legendre", "dynamic"},
+    "funcnn-processes": SMALL.keys(),  # It is for the axis of workers alone.
     "torch-tutorial": SWEEPS,
     "torch-func": SMALL.keys() - SWEEPS,
     "torch-cuda-graphs": SMALL.keys(),
@@ -159,6 +160,7 @@ SAMPLED = {
     "funcnn": {"linear-adam", "cubic-rmsprop", "dynamic", "sweep-mlp"},
     "funcnn-gram": {"two-layer", "sweep-cubic", *NOT_SERVED["funcnn-gram"]},
     "funcnn-call": {"linear-adam", "sweep-mlp"},
+    "funcnn-processes": {"sweep-mlp"},
 }
 OF_A_LIBRARY_ON_JAX = {"loop": {"linear-adam"}, "scan": {"sweep-cubic"}}  # They share a step.
 

@@ -11,6 +11,7 @@ import pytest
 from bench_helpers import CURVE, result_of
 
 from funcnn.bench import axes, cold, environment, measuring, scaling
+from funcnn.bench.records import Point, Timing, efficiency
 from funcnn.bench.results import Cold, Scaling
 
 
@@ -115,3 +116,21 @@ def test_processes_from_cold(run, monkeypatch, tmp_path):
     assert result.ratio("import jax, optax") > 1
     assert out.splitlines()[1].split()[:3] == ["funcnn", "train", "mlp"]
     assert len(result.plot().axes[0].patches) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("peer", axes.AXES["workers"].peers)
+def test_workers_share_a_sweep(peer):
+    sizes = {"members": 4, "samples": 8, "widths": (12, 6, 3), "steps": 20, "workers": 2}
+    answer = scaling.answer("sweep-mlp", sizes, peer, 1, "cpu", whole=False)
+    assert "left_out" not in answer
+
+
+def test_efficiency_is_the_part_of_the_workers_that_is_of_use():
+    timing = Timing("funcnn", (8e-6,), (8e-3,), 1000, 0.1, 0.2)
+    points = [
+        Point("workers", workers, dataclasses.replace(timing, step_seconds=(seconds,)), 0)
+        for workers, seconds in ((1, 8e-6), (2, 4e-6), (4, 4e-6))
+    ]
+    assert efficiency(points) == pytest.approx([1, 1, 0.5])

@@ -52,7 +52,7 @@ def other_labels(labels):
 
 
 REFUSED = {
-    "both": ({"validation": (X, Y), "validation_fraction": 0.5}, "give one of the two"),
+    "both": ({"validation": (X, Y), "validation_fraction": 0.5}, "give one of them"),
     "all": ({"validation_fraction": 0.999}, "neither may be 0"),
     "none": ({"validation_fraction": 0.001}, "neither may be 0"),
     "one": ({"validation_fraction": 1.0}, "validation_fraction"),
