@@ -138,6 +138,22 @@ def test_models_and_data_are_named_by_their_places():
         assert_alike(result, member, alone)
 
 
+def test_settings_tell_all_values_apart():
+    net = NET | {"steps": 2, "batch_size": None}
+    rates = [1.0, schedules.exponential_lr(1e-2, 0.9)]
+    for name, values, shown in (
+        ("batch_size", [1, None], [1, None]),
+        ("hidden", [1, None], [1, None]),
+        ("dropout", [None, 0.0], [None, 0.0]),
+        ("hidden", [np.int64(3), [np.int64(2), 2]], [3, (2, 2)]),
+        ("learning_rate", rates, [1.0, "schedule 1"]),
+    ):
+        result = funcnn.sweep(**net | {name: values})
+        assert [setting[name] for setting in result.settings] == shown
+        assert type(result.settings[0][name]) is type(shown[0])
+        assert len(result.by_setting()) == 2
+
+
 def test_epochs_of_different_lengths():
     shared = NET | {"steps": None, "epochs": 2, "validation_fraction": 0.25}
     result = funcnn.sweep(**shared | {"batch_size": [8, 16]}, keep_every=3, seed=[0])
