@@ -61,6 +61,30 @@ def test_folds_are_ranked_by_their_mean():
     assert (rows[0]["members"], rows[0]["diverged"]) == (3, 0)
 
 
+def test_settings_are_in_the_order_in_which_members_are_ranked():
+    net = NET | {"evaluate_every": 4, "learning_rate": [1e-1, 1e-2, 1e-3], "folds": 2}
+    result = funcnn.sweep(**net)
+    result.diverged[0] = 3
+    assert [row["learning_rate"] for row in result.by_setting()] == [1e-2, 1e-3, 1e-1]
+    half = funcnn.sweep(**net, halving=4)
+    half.scores[4:] = 0
+    assert [row["learning_rate"] for row in half.by_setting()] == [1e-1, 1e-2, 1e-3]
+
+
+@pytest.mark.parametrize("folder", [None, "of a sweep"])
+def test_the_best_by_their_mean_are_kept(tmp_path, folder):
+    # The fold with the lowest score is not of the setting with the lowest mean.
+    one_high = np.where(np.arange(41) == 40, 100.0, 0.0)
+    net = NET | {"data": [(X, one_high), (X, 5 + np.tanh(X[:, 0]))], "standardize": False}
+    net |= {"folds": 2, "hidden": (), "batch_size": None, "learning_rate": 0.1}
+    whole = funcnn.sweep(**net)
+    assert whole.settings[whole.scores.argmin()]["data"] == 0
+    assert whole.settings[whole.ranking[0]]["data"] == 1
+    result = funcnn.sweep(**net, keep=1, folder=folder and tmp_path / folder)
+    assert result.kept.tolist() == [whole.ranking[0]]
+    np.testing.assert_array_equal(result.best().params["w1"], whole.best().params["w1"])
+
+
 def test_folds_alone_are_a_sweep():
     result = funcnn.sweep(**NET, folds=4)
     assert result.settings == [{"fold": number} for number in range(4)]
@@ -202,8 +226,7 @@ def test_a_folder_holds_all_kinds(tmp_path):
     plain = funcnn.sweep(**shared)
     first = funcnn.sweep(**shared, folder=tmp_path, keep=2)
     np.testing.assert_array_equal(first.losses, plain.losses)
-    best = np.argsort(plain.scores)[:2]
-    np.testing.assert_array_equal(first.kept, np.sort(best))
+    np.testing.assert_array_equal(first.kept, np.sort(plain.ranking[:2]))
     (tmp_path / "group-00003.npz").unlink()
     saved = funcnn.load_sweep(tmp_path)
     assert len(saved.members) == 7
@@ -214,6 +237,8 @@ def test_a_folder_holds_all_kinds(tmp_path):
     np.testing.assert_array_equal(again.losses, plain.losses)
     member = int(again.kept[0])
     saved = funcnn.load_sweep(tmp_path)
+    assert saved.settings == plain.settings
+    np.testing.assert_array_equal(saved.ranking, plain.ranking)
     for name, leaf in again.result(member).params.items():
         np.testing.assert_array_equal(saved.params(member)[name], leaf)
     prediction = saved.predictor(member).predict(X)

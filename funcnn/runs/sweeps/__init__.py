@@ -117,7 +117,8 @@ def sweep(
             after whatever ended it, with the same bits. It fixes ``group``. See
             ``funcnn.load_sweep``.
         keep: whose params are kept: ``"all"``, a number for so many of the best,
-            or ``"losses"`` for nobody's.
+            or ``"losses"`` for nobody's. Which folds are the best is known in the end, and a
+            folder holds the params of all of them.
         metrics: as for ``train``, measured of every member. What ``validation_fraction`` sets
             aside is the same for all members: by the seed, or by 0 where seeds are swept.
         evaluate_every: the steps between two measurements; an epoch without it.
