@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import funcnn
+from funcnn.data import splits
 from funcnn.optimizers import schedules
 
 RNG = np.random.default_rng(0)
@@ -116,6 +117,14 @@ def test_a_resample_is_of_what_is_trained_on():
     assert_alike(result, 0, funcnn.train(**shared, seed=0))
     folds = funcnn.sweep(**NET, resample=True, folds=2, group=1)
     assert_alike(folds, 1, funcnn.train(**NET, resample=True, fold=(1, 2)))
+
+
+def test_a_resample_of_which_nothing_counts_is_refused():
+    weight = (np.arange(41) == 3).astype(float)
+    seeds = [seed for seed in range(4) if 3 not in splits.resampled(41, seed)]
+    shared = NET | {"sample_weight": weight, "resample": True}
+    with pytest.raises(funcnn.ArgumentError, match=f"zero for all samples that seed={seeds[0]}"):
+        funcnn.sweep(**shared, seed=range(4))
 
 
 @functools.cache
