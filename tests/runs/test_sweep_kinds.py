@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -171,6 +172,22 @@ def test_models_and_data_are_named_by_their_places():
         assert_alike(result, member, alone)
 
 
+def test_several_params_of_several_models_on_several_data():
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Linear(3, 1).double()
+    weights = [{"weight": np.full((1, 3), number), "bias": np.zeros(1)} for number in (0.5, 1.5)]
+    own = funcnn.interop.from_torch(net)
+    x, y = torch.tensor(X), torch.tensor(Y)[:, None]
+    pairs = [(x, y), (x[:30], y[:30])]
+    shared = {"steps": 3, "learning_rate": 0.1, "dtype": "float64"}
+    result = funcnn.sweep([net, own], pairs, params=weights, **shared)
+    names = ("model", "data", "params")
+    for member, (model, data, params) in enumerate(itertools.product(range(2), repeat=3)):
+        assert result.settings[member] == dict(zip(names, (model, data, params), strict=True))
+        alone = funcnn.train([net, own][model], pairs[data], params=weights[params], **shared)
+        np.testing.assert_allclose(result.losses[member], alone.losses, rtol=1e-9)
+
+
 def test_settings_tell_all_values_apart():
     net = NET | {"steps": 2, "batch_size": None}
     rates = [1.0, schedules.exponential_lr(1e-2, 0.9)]
@@ -256,6 +273,25 @@ def test_a_folder_holds_all_kinds(tmp_path):
         funcnn.sweep(**shared | {"data": (X, Y + 1)}, folder=tmp_path, keep=2)
     with pytest.raises(funcnn.ArgumentError, match="holds another sweep"):
         funcnn.sweep(**shared | {"resample": True}, folder=tmp_path, keep=2)
+
+
+def test_a_folder_tells_models_apart_or_refuses_them(tmp_path):
+    def init(_):
+        return {"w": np.zeros(3)}
+
+    def twice(params, x):
+        return 2 * x @ params["w"]
+
+    shared = NET | {"hidden": None, "learning_rate": 0.1}
+    alike = [(init, lambda params, x: x @ params["w"]), (init, lambda params, x: -x @ params["w"])]
+    with pytest.raises(funcnn.ArgumentError, match="by def"):
+        funcnn.sweep(**shared | {"model": alike}, folder=tmp_path)
+    apart = [(init, twice), alike[0], alike[0]]
+    first = funcnn.sweep(**shared | {"model": apart}, folder=tmp_path)
+    again = funcnn.sweep(**shared | {"model": apart}, folder=tmp_path)
+    np.testing.assert_array_equal(first.losses, again.losses)
+    with pytest.raises(funcnn.ArgumentError, match="holds another sweep"):
+        funcnn.sweep(**shared | {"model": apart[::-1]}, folder=tmp_path)
 
 
 def test_a_folder_of_schedules_knows_their_numbers(tmp_path):

@@ -214,7 +214,7 @@ def _members(
 ) -> tuple[list[dict[str, Any]], list[Kind]]:
     """The settings of each member, and the kinds that they make."""
     apart = values_apart(asked)
-    trees = several_trees(asked) if "model" not in apart else None
+    trees = several_trees(asked | {name: values[0] for name, values in apart.items()})
     numbered = {name: range(len(values)) for name, values in apart.items()}
     if trees is not None:
         numbered["params"] = range(len(trees))
