@@ -71,6 +71,8 @@ def test_settings_are_in_the_order_in_which_members_are_ranked():
     half = funcnn.sweep(**net, halving=4)
     half.scores[4:] = 0
     assert [row["learning_rate"] for row in half.by_setting()] == [1e-1, 1e-2, 1e-3]
+    half.diverged[0] = 9
+    assert [row["learning_rate"] for row in half.by_setting()] == [1e-2, 1e-3, 1e-1]
 
 
 @pytest.mark.parametrize("folder", [None, "of a sweep"])

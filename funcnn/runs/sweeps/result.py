@@ -352,7 +352,7 @@ class SweepResult:
         A row holds the settings but ``fold`` and ``seed``, how many ``members`` have them, how
         many of these ``diverged``, and of all others the ``mean`` and the ``spread`` (standard
         deviation) of what ranks them. A seed of which a fold diverged does not count for the
-        order, and those that were dropped come after all others.
+        order; those that were dropped come after others, and where no seed counts last.
         """
         numbers = alike(self.settings, FOLD, "seed")
         finite = self.diverged == NEVER
@@ -364,7 +364,8 @@ class SweepResult:
             whole = score[own][~np.isnan(score[own])]
             mean = whole.mean() if len(whole) else np.nan
             ended = np.where(self.dropped[own], self.steps[own], np.inf).max()
-            ranks.append((-mean if self.higher_is_better else mean, -ended))
+            falling = -mean if self.higher_is_better else mean
+            ranks.append((falling, -ended, np.isnan(mean)))
             shown = {
                 name: value
                 for name, value in self.settings[own[0]].items()
