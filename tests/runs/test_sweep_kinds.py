@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
 
 import funcnn
+from funcnn.data import splits
 from funcnn.optimizers import schedules
 
 RNG = np.random.default_rng(0)
@@ -61,6 +63,32 @@ def test_folds_are_ranked_by_their_mean():
     assert (rows[0]["members"], rows[0]["diverged"]) == (3, 0)
 
 
+def test_settings_are_in_the_order_in_which_members_are_ranked():
+    net = NET | {"evaluate_every": 4, "learning_rate": [1e-1, 1e-2, 1e-3], "folds": 2}
+    result = funcnn.sweep(**net)
+    result.diverged[0] = 3
+    assert [row["learning_rate"] for row in result.by_setting()] == [1e-2, 1e-3, 1e-1]
+    half = funcnn.sweep(**net, halving=4)
+    half.scores[4:] = 0
+    assert [row["learning_rate"] for row in half.by_setting()] == [1e-1, 1e-2, 1e-3]
+    half.diverged[0] = 9
+    assert [row["learning_rate"] for row in half.by_setting()] == [1e-2, 1e-3, 1e-1]
+
+
+@pytest.mark.parametrize("folder", [None, "of a sweep"])
+def test_the_best_by_their_mean_are_kept(tmp_path, folder):
+    # The fold with the lowest score is not of the setting with the lowest mean.
+    one_high = np.where(np.arange(41) == 40, 100.0, 0.0)
+    net = NET | {"data": [(X, one_high), (X, 5 + np.tanh(X[:, 0]))], "standardize": False}
+    net |= {"folds": 2, "hidden": (), "batch_size": None, "learning_rate": 0.1}
+    whole = funcnn.sweep(**net)
+    assert whole.settings[whole.scores.argmin()]["data"] == 0
+    assert whole.settings[whole.ranking[0]]["data"] == 1
+    result = funcnn.sweep(**net, keep=1, folder=folder and tmp_path / folder)
+    assert result.kept.tolist() == [whole.ranking[0]]
+    np.testing.assert_array_equal(result.best().params["w1"], whole.best().params["w1"])
+
+
 def test_folds_alone_are_a_sweep():
     result = funcnn.sweep(**NET, folds=4)
     assert result.settings == [{"fold": number} for number in range(4)]
@@ -92,6 +120,14 @@ def test_a_resample_is_of_what_is_trained_on():
     assert_alike(result, 0, funcnn.train(**shared, seed=0))
     folds = funcnn.sweep(**NET, resample=True, folds=2, group=1)
     assert_alike(folds, 1, funcnn.train(**NET, resample=True, fold=(1, 2)))
+
+
+def test_a_resample_of_which_nothing_counts_is_refused():
+    weight = (np.arange(41) == 3).astype(float)
+    seeds = [seed for seed in range(4) if 3 not in splits.resampled(41, seed)]
+    shared = NET | {"sample_weight": weight, "resample": True}
+    with pytest.raises(funcnn.ArgumentError, match=f"zero for all samples that seed={seeds[0]}"):
+        funcnn.sweep(**shared, seed=range(4))
 
 
 @functools.cache
@@ -136,6 +172,38 @@ def test_models_and_data_are_named_by_their_places():
         setting = result.settings[member]
         alone = funcnn.train(model, data, **shared | {"learning_rate": setting["learning_rate"]})
         assert_alike(result, member, alone)
+
+
+def test_several_params_of_several_models_on_several_data():
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Linear(3, 1).double()
+    weights = [{"weight": np.full((1, 3), number), "bias": np.zeros(1)} for number in (0.5, 1.5)]
+    own = funcnn.interop.from_torch(net)
+    x, y = torch.tensor(X), torch.tensor(Y)[:, None]
+    pairs = [(x, y), (x[:30], y[:30])]
+    shared = {"steps": 3, "learning_rate": 0.1, "dtype": "float64"}
+    result = funcnn.sweep([net, own], pairs, params=weights, **shared)
+    names = ("model", "data", "params")
+    for member, (model, data, params) in enumerate(itertools.product(range(2), repeat=3)):
+        assert result.settings[member] == dict(zip(names, (model, data, params), strict=True))
+        alone = funcnn.train([net, own][model], pairs[data], params=weights[params], **shared)
+        np.testing.assert_allclose(result.losses[member], alone.losses, rtol=1e-9)
+
+
+def test_settings_tell_all_values_apart():
+    net = NET | {"steps": 2, "batch_size": None}
+    rates = [1.0, schedules.exponential_lr(1e-2, 0.9)]
+    for name, values, shown in (
+        ("batch_size", [1, None], [1, None]),
+        ("hidden", [1, None], [1, None]),
+        ("dropout", [None, 0.0], [None, 0.0]),
+        ("hidden", [np.int64(3), [np.int64(2), 2]], [3, (2, 2)]),
+        ("learning_rate", rates, [1.0, "schedule 1"]),
+    ):
+        result = funcnn.sweep(**net | {name: values})
+        assert [setting[name] for setting in result.settings] == shown
+        assert type(result.settings[0][name]) is type(shown[0])
+        assert len(result.by_setting()) == 2
 
 
 def test_epochs_of_different_lengths():
@@ -186,8 +254,7 @@ def test_a_folder_holds_all_kinds(tmp_path):
     plain = funcnn.sweep(**shared)
     first = funcnn.sweep(**shared, folder=tmp_path, keep=2)
     np.testing.assert_array_equal(first.losses, plain.losses)
-    best = np.argsort(plain.scores)[:2]
-    np.testing.assert_array_equal(first.kept, np.sort(best))
+    np.testing.assert_array_equal(first.kept, np.sort(plain.ranking[:2]))
     (tmp_path / "group-00003.npz").unlink()
     saved = funcnn.load_sweep(tmp_path)
     assert len(saved.members) == 7
@@ -198,6 +265,8 @@ def test_a_folder_holds_all_kinds(tmp_path):
     np.testing.assert_array_equal(again.losses, plain.losses)
     member = int(again.kept[0])
     saved = funcnn.load_sweep(tmp_path)
+    assert saved.settings == plain.settings
+    np.testing.assert_array_equal(saved.ranking, plain.ranking)
     for name, leaf in again.result(member).params.items():
         np.testing.assert_array_equal(saved.params(member)[name], leaf)
     prediction = saved.predictor(member).predict(X)
@@ -206,6 +275,25 @@ def test_a_folder_holds_all_kinds(tmp_path):
         funcnn.sweep(**shared | {"data": (X, Y + 1)}, folder=tmp_path, keep=2)
     with pytest.raises(funcnn.ArgumentError, match="holds another sweep"):
         funcnn.sweep(**shared | {"resample": True}, folder=tmp_path, keep=2)
+
+
+def test_a_folder_tells_models_apart_or_refuses_them(tmp_path):
+    def init(_):
+        return {"w": np.zeros(3)}
+
+    def twice(params, x):
+        return 2 * x @ params["w"]
+
+    shared = NET | {"hidden": None, "learning_rate": 0.1}
+    alike = [(init, lambda params, x: x @ params["w"]), (init, lambda params, x: -x @ params["w"])]
+    with pytest.raises(funcnn.ArgumentError, match="by def"):
+        funcnn.sweep(**shared | {"model": alike}, folder=tmp_path)
+    apart = [(init, twice), alike[0], alike[0]]
+    first = funcnn.sweep(**shared | {"model": apart}, folder=tmp_path)
+    again = funcnn.sweep(**shared | {"model": apart}, folder=tmp_path)
+    np.testing.assert_array_equal(first.losses, again.losses)
+    with pytest.raises(funcnn.ArgumentError, match="holds another sweep"):
+        funcnn.sweep(**shared | {"model": apart[::-1]}, folder=tmp_path)
 
 
 def test_a_folder_of_schedules_knows_their_numbers(tmp_path):

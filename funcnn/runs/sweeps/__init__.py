@@ -9,12 +9,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from funcnn.core import ArgumentError, checks
 from funcnn.core.keys import check_seed
 from funcnn.core.memory import require_memory
 from funcnn.core.precision import check_dtype
 from funcnn.data.mapped import Mapped
+from funcnn.data.splits import resampled
 from funcnn.runs.choices import choose_optimizer, require_representable, what_to_train
 from funcnn.runs.foreign import adapted
 from funcnn.runs.monitoring import watched_of
@@ -117,7 +119,8 @@ def sweep(
             after whatever ended it, with the same bits. It fixes ``group``. See
             ``funcnn.load_sweep``.
         keep: whose params are kept: ``"all"``, a number for so many of the best,
-            or ``"losses"`` for nobody's.
+            or ``"losses"`` for nobody's. Which folds are the best is known in the end, and a
+            folder holds the params of all of them.
         metrics: as for ``train``, measured of every member. What ``validation_fraction`` sets
             aside is the same for all members: by the seed, or by 0 where seeds are swept.
         evaluate_every: the steps between two measurements; an epoch without it.
@@ -182,7 +185,7 @@ def sweep(
     asked = {"model": model, "data": data} | arguments
     settings, kinds = _members(asked, mode, folds)
     if resample is not None and checks.flag("resample", resample):
-        kinds = [kind._replace(plan=kind.plan._replace(resampled=True)) for kind in kinds]
+        kinds = [_resampled(kind) for kind in kinds]
     watching = {
         "metrics": metrics,
         "evaluate_every": evaluate_every,
@@ -211,7 +214,7 @@ def _members(
 ) -> tuple[list[dict[str, Any]], list[Kind]]:
     """The settings of each member, and the kinds that they make."""
     apart = values_apart(asked)
-    trees = several_trees(asked) if "model" not in apart else None
+    trees = several_trees(asked | {name: values[0] for name, values in apart.items()})
     numbered = {name: range(len(values)) for name, values in apart.items()}
     if trees is not None:
         numbered["params"] = range(len(trees))
@@ -253,6 +256,17 @@ def _watched(plan: Plan, watching: Mapping[str, Any]) -> Plan:
     if plan.resampled and evaluation is not None and evaluation.data is plan.data:
         raise ArgumentError("metrics: with resample= they need samples to validate on")
     return plan._replace(watched=watched)
+
+
+def _resampled(kind: Kind) -> Kind:
+    """The kind, each of its members on samples of its own, of which some count as in ``train``."""
+    weight = kind.plan.data.weight
+    if weight is not None and not np.all(weight):
+        for own in kind.own:
+            seed = own.get("seed", kind.plan.seed)
+            if not np.any(weight[resampled(len(weight), seed)]):
+                raise ArgumentError(f"sample_weight is zero for all samples that seed={seed} draws")
+    return kind._replace(plan=kind.plan._replace(resampled=True))
 
 
 def _require_side_by_side(plan: Plan) -> None:

@@ -11,6 +11,7 @@ from funcnn.core import SweepError, TrainingInterrupted
 from funcnn.runs.observers import Bar, Interrupts
 from funcnn.runs.sweeps.execution import trained
 from funcnn.runs.sweeps.folder import SweepFolder
+from funcnn.runs.sweeps.folds import has_folds
 from funcnn.runs.sweeps.gathering import Gathering
 from funcnn.runs.sweeps.groups import in_groups, width_of
 from funcnn.runs.sweeps.halving import halved
@@ -57,6 +58,8 @@ def carried_out(kinds: Sequence[Kind], settings: list[dict[str, Any]], ways: Way
     begin = time.perf_counter()
     failed = dict[int, Exception]()
     plans = [kind.plan for kind in kinds]
+    # Which folds are the best their mean tells, when all are done.
+    keep = "all" if isinstance(ways.keep, int) and has_folds(settings) else ways.keep
     with contextlib.ExitStack() as stack:
         folder = ways.folder and stack.enter_context(ways.folder)
         width = _width(kinds, ways, folder and folder.group)
@@ -64,10 +67,10 @@ def carried_out(kinds: Sequence[Kind], settings: list[dict[str, Any]], ways: Way
             task
             for number, kind in enumerate(kinds)
             for task in in_groups(
-                kind.own, min(width, len(kind.members)), ways.keep_every, ways.keep, number
+                kind.own, min(width, len(kind.members)), ways.keep_every, keep, number
             )
         ]
-        found = [_gathering(kind, width, ways) for kind in kinds]
+        found = [_gathering(kind, width, ways.keep_every, keep) for kind in kinds]
         missing = range(len(tasks))
         if folder:
             folder.begin(width)
@@ -123,7 +126,10 @@ def carried_out_by_halves(
             return parts if is_whole else None
 
         whole = halved(kinds, settings, width, ways.keep_every, ways.halving, train)
-    found = [_gathering(kind, len(kind.members) if whole else width, ways) for kind in kinds]
+    found = [
+        _gathering(kind, len(kind.members) if whole else width, ways.keep_every, ways.keep)
+        for kind in kinds
+    ]
     if whole:
         for one, part in zip(found, whole, strict=True):
             one.add(0, part)
@@ -141,9 +147,9 @@ def _width(kinds: Sequence[Kind], ways: Ways, of_folder: int | None = None) -> i
     return min(width, max(len(kind.members) for kind in kinds))
 
 
-def _gathering(kind: Kind, width: int, ways: Ways) -> Gathering:
+def _gathering(kind: Kind, width: int, keep_every: int, keep: Keep) -> Gathering:
     count = len(kind.members)
-    return Gathering(kind.plan, count, min(width, count), ways.keep_every, ways.keep)
+    return Gathering(kind.plan, count, min(width, count), keep_every, keep)
 
 
 def _failure(

@@ -54,11 +54,16 @@ INSTRUCTIONS = ("avx2", "avx", "sse4_2")
 def described(
     kinds: Sequence[Kind], settings: list[dict[str, Any]], keep_every: int, keep: Keep
 ) -> dict[str, Any]:
-    """A sweep in JSON's words, but for the width of its groups."""
+    """A sweep in JSON's words, but for the width of its groups.
+
+    Raises:
+        ArgumentError: where the words cannot tell two kinds apart.
+    """
     # Numbers are in the settings, and of a schedule in what the members have of their own.
     own = [[one.get("learning_rate") for one in kind.own] for kind in kinds]
     has_schedules = any(isinstance(rate, dict) for rates in own for rate in rates)
     words = [_words(kind.plan) for kind in kinds]
+    _require_told_apart(kinds, [one["asked"] for one in words])
     return ({"schedules": own} if has_schedules else {}) | {
         "format": FORMAT,
         "settings": {name: [one[name] for one in settings] for name in settings[0]},
@@ -77,6 +82,18 @@ def described(
             for one, kind in zip(words, kinds, strict=True)
         ],
     }
+
+
+def _require_told_apart(kinds: Sequence[Kind], words: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse kinds that do not the same under the same words: their order would not be known."""
+    known: dict[str, Any] = {}
+    for kind, own in zip(kinds, words, strict=True):
+        problem = kind.plan.problem
+        if known.setdefault(json.dumps(own), problem) != problem:
+            raise ArgumentError(
+                "folder: two functions of a list (of models, optimizers or schedules) have one "
+                "name, which a folder knows them by; give each a name of its own, by def"
+            )
 
 
 def _words(plan: Plan) -> dict[str, Any]:

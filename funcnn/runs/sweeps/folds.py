@@ -9,11 +9,17 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from funcnn.runs.divergence import NEVER
+from funcnn.runs.sweeps.tasks import order_of
 
-__all__ = ["FOLD", "alike", "over_folds"]
+__all__ = ["FOLD", "alike", "has_folds", "over_folds", "ranked"]
 
 FOLD = "fold"
 """The setting that says which part of the samples a member is validated on."""
+
+
+def has_folds(settings: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether members differ in their fold."""
+    return bool(settings) and FOLD in settings[0]
 
 
 def alike(settings: Sequence[Mapping[str, Any]], *but: str) -> Int[np.ndarray, " members"]:
@@ -44,7 +50,24 @@ def over_folds(
     It is NaN where one of these has diverged.
     """
     finite = np.where(diverged == NEVER, score, np.nan)
-    if FOLD not in settings[0]:
+    if not has_folds(settings):
         return finite
     numbers = alike(settings, FOLD)
     return (np.bincount(numbers, finite) / np.bincount(numbers))[numbers]
+
+
+def ranked(
+    settings: Sequence[Mapping[str, Any]],
+    score: Float[np.ndarray, " members"],
+    diverged: Int[np.ndarray, " members"],
+    higher_is_better: bool,
+) -> Int[np.ndarray, " members"]:
+    """All members from the best to the worst, those that diverged at the end.
+
+    Those with folds are ranked by the mean of all of their folds, and the folds of one setting
+    among each other.
+    """
+    order = order_of(score, diverged, higher_is_better)
+    mean = over_folds(settings, score, diverged)
+    falling = -mean if higher_is_better else mean
+    return order[np.argsort(falling[order], kind="stable")]

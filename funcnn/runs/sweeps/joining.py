@@ -12,11 +12,12 @@ from jaxtyping import Int, Shaped
 from funcnn.core.keys import run_words
 from funcnn.runs.divergence import NEVER
 from funcnn.runs.start import words_of
+from funcnn.runs.sweeps.folds import ranked
 from funcnn.runs.sweeps.gathering import Gathering
 from funcnn.runs.sweeps.halving import DROPPED
 from funcnn.runs.sweeps.kinds import Kind
 from funcnn.runs.sweeps.result import KindResult, SweepResult
-from funcnn.runs.sweeps.tasks import RECORD, Keep, best_of
+from funcnn.runs.sweeps.tasks import RECORD, Keep
 
 __all__ = ["joined"]
 
@@ -84,8 +85,8 @@ def joined(
     }
     ends = _of_all(given, [np.full(len(one.places), one.found.steps) for one in given])
     best = None
-    if isinstance(keep, int) and len(given) > 1:
-        best = best_of(keep, scores, diverged, plan.watched.higher_is_better)
+    if isinstance(keep, int):
+        best = ranked(settings, scores, diverged, plan.watched.higher_is_better)[:keep]
     compile_seconds = max(one.found.compile_seconds for one in given)
     return SweepResult(
         kinds=tuple(_kind_result(one, settings, best) for one in given),

@@ -67,12 +67,20 @@ def values_apart(arguments: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
 def labelled(name: str, place: int, values: Sequence[Any]) -> Any:
     """What a member's settings say of a value: itself, or its place in the list.
 
+    A schedule is called one, since numbers may stand beside it.
+
     >>> labelled("hidden", 1, [8, (16, 16)]), labelled("model", 1, ["mlp", object()])
     ((16, 16), 1)
+    >>> labelled("learning_rate", 1, [1.0, lambda step: 0.1 / (step + 1)])
+    'schedule 1'
     """
     value = values[place]
-    parts = value if isinstance(value, tuple) and name == "hidden" else (value,)
-    return value if all(isinstance(part, (str, int, float)) for part in parts) else place
+    if name == "hidden" and isinstance(value, (list, tuple)):
+        return tuple(map(_plain, value))
+    value = _plain(value)
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    return f"schedule {place}" if name == "learning_rate" else place
 
 
 def kinds_of(
@@ -106,6 +114,11 @@ def _kept_apart(name: str, values: Sequence[Any], place: int) -> Any:
     if name == "learning_rate" and isinstance(value, Schedule):
         return value.function, value.settings  # Its numbers stand in the state.
     return place
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy or JAX as one of Python; whatever else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 def _own(setting: Mapping[str, Any], apart: Mapping[str, Sequence[Any]]) -> dict[str, Any]:

@@ -23,8 +23,7 @@ from funcnn.runs.predictor import Predictor
 from funcnn.runs.preparation import Preparation
 from funcnn.runs.result import TrainResult
 from funcnn.runs.sweeps.ensemble import Ensemble, ensemble
-from funcnn.runs.sweeps.folds import FOLD, alike, over_folds
-from funcnn.runs.sweeps.tasks import order_of
+from funcnn.runs.sweeps.folds import FOLD, alike, over_folds, ranked
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -81,7 +80,7 @@ class SweepResult:
         kinds: the members by their kind: those of one share what is compiled. There is one,
             unless members differ in more than seeds, params and numbers.
         settings: the values of what was swept, one dict a member; a value that is no number and
-            no text is named by its place in the list that was given.
+            no text is named by its place in the list that was given, ``2``, or ``"schedule 2"``.
         losses: the loss before an update, (members, losses), in the sweep's dtype; NaN
             from the step at which a member diverged or was stopped.
         logged_steps: the steps whose losses are kept, (losses,): all of them, or every
@@ -177,10 +176,7 @@ class SweepResult:
         setting among each other. Those that were dropped come after all others, the first ones
         last.
         """
-        order = order_of(self.scores, self.diverged, self.higher_is_better)
-        ranked = over_folds(self.settings, self.scores, self.diverged)
-        falling = -ranked if self.higher_is_better else ranked
-        order = order[np.argsort(falling[order], kind="stable")]
+        order = ranked(self.settings, self.scores, self.diverged, self.higher_is_better)
         stage = np.where(self.dropped, -self.steps, -np.inf)
         order = order[np.argsort(stage[order], kind="stable")]
         return order[self.diverged[order] == NEVER]
@@ -355,14 +351,21 @@ class SweepResult:
 
         A row holds the settings but ``fold`` and ``seed``, how many ``members`` have them, how
         many of these ``diverged``, and of all others the ``mean`` and the ``spread`` (standard
-        deviation) of what ranks them.
+        deviation) of what ranks them. A seed of which a fold diverged does not count for the
+        order; those that were dropped come after others, and where no seed counts last.
         """
         numbers = alike(self.settings, FOLD, "seed")
         finite = self.diverged == NEVER
-        rows = []
+        score = over_folds(self.settings, self.scores, self.diverged)
+        rows, ranks = [], []
         for number in range(numbers.max() + 1):
             own = np.flatnonzero(numbers == number)
             scores = self.scores[own[finite[own]]]
+            whole = score[own][~np.isnan(score[own])]
+            mean = whole.mean() if len(whole) else np.nan
+            ended = np.where(self.dropped[own], self.steps[own], np.inf).max()
+            falling = -mean if self.higher_is_better else mean
+            ranks.append((falling, -ended, np.isnan(mean)))
             shown = {
                 name: value
                 for name, value in self.settings[own[0]].items()
@@ -377,9 +380,7 @@ class SweepResult:
                     "spread": float(scores.std()) if len(scores) else float("nan"),
                 }
             )
-        mean = np.array([row["mean"] for row in rows])
-        order = np.argsort(-mean if self.higher_is_better else mean, kind="stable")
-        return [rows[number] for number in order]
+        return [rows[number] for number in np.lexsort(np.transpose(ranks))]
 
     def to_pandas(self) -> DataFrame:
         """The table of :meth:`rows` as a ``pandas.DataFrame``; needs the extra ``pandas``.

@@ -16,8 +16,9 @@ from funcnn.runs.observers.losses import kept_steps
 from funcnn.runs.predictor import Predictor, predictor_of
 from funcnn.runs.preparation import Preparation
 from funcnn.runs.sweeps.folder import as_path, read_manifest, read_part
+from funcnn.runs.sweeps.folds import ranked
 from funcnn.runs.sweeps.result import rows_of
-from funcnn.runs.sweeps.tasks import Part, order_of
+from funcnn.runs.sweeps.tasks import Part
 
 __all__ = ["SavedSweep", "load_sweep"]
 
@@ -65,7 +66,8 @@ class SavedSweep:
         self.members: list[int] = sorted(self._place)
         columns = self._words["settings"]
         self.settings = [
-            {name: column[member] for name, column in columns.items()} for member in self.members
+            {name: _value(column[member]) for name, column in columns.items()}
+            for member in self.members
         ]
         logged = [self._logged_steps(kind) for kind in range(len(self._words["kinds"]))]
         self.logged_steps: Int[np.ndarray, " losses"] = np.unique(np.concatenate(logged))
@@ -87,9 +89,12 @@ class SavedSweep:
 
     @property
     def ranking(self) -> Int[np.ndarray, " finite"]:
-        """The members that did not diverge, from the best of the ``scores`` to the worst."""
+        """The members that did not diverge, from the best to the worst, as in ``SweepResult``.
+
+        Those with folds are ranked by the mean of those of their folds that are finished.
+        """
         higher = self._words["shown"][0]["higher_is_better"]
-        order = order_of(self.scores, self.diverged, higher)
+        order = ranked(self.settings, self.scores, self.diverged, higher)
         return order[self.diverged[order] == NEVER]
 
     def rows(self) -> list[dict[str, Any]]:
@@ -197,6 +202,11 @@ def _groups(words: Mapping[str, Any]) -> list[_Group]:
         for first in range(0, len(members), width):
             found.append(_Group(len(found), kind, members[first : first + width]))
     return found
+
+
+def _value(told: Any) -> Any:
+    """The value of a setting: JSON has no tuples."""
+    return tuple(told) if isinstance(told, list) else told
 
 
 def _tree(paths: list[list[str | int]], leaves: list[np.ndarray]) -> Params:
