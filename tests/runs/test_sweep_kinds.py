@@ -249,6 +249,15 @@ def test_who_goes_on_after_a_halving_has_its_bits_and_its_folds():
     assert half.ranking[0] == whole.ranking[0]
 
 
+def test_members_of_all_kinds_are_there_where_all_diverge_before_a_halving():
+    net = NET | {"hidden": [4, (5, 3)], "optimizer": "sgd", "learning_rate": [1e100, 1e120]}
+    result = funcnn.sweep(**net, folds=2, evaluate_every=4, halving=4)
+    assert (len(result.settings), len(result.kinds)) == (8, 4)
+    assert (result.diverged > 0).all()
+    assert len(result.ranking) == 0
+    assert result.losses.shape == (8, 4)
+
+
 def test_a_folder_holds_all_kinds(tmp_path):
     shared = NET | {"hidden": [4, (5, 3)], "learning_rate": [1e-1, 1e-2], "folds": 2, "group": 1}
     plain = funcnn.sweep(**shared)

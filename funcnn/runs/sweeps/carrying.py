@@ -126,15 +126,19 @@ def carried_out_by_halves(
             return parts if is_whole else None
 
         whole = halved(kinds, settings, width, ways.keep_every, ways.halving, train)
-    found = [
-        _gathering(kind, len(kind.members) if whole else width, ways.keep_every, ways.keep)
-        for kind in kinds
-    ]
     if whole:
+        # Where it was interrupted, or all diverged, they have made fewer steps than planned.
+        done = [
+            kind._replace(plan=kind.plan._replace(steps=part.steps))
+            for kind, part in zip(kinds, whole, strict=True)
+        ]
+        found = [_gathering(kind, len(kind.members), ways.keep_every, ways.keep) for kind in done]
         for one, part in zip(found, whole, strict=True):
             one.add(0, part)
-    elif made:
-        found[0].add(min(made), made[min(made)])
+    else:
+        found = [_gathering(kind, width, ways.keep_every, ways.keep) for kind in kinds]
+        if made:
+            found[0].add(min(made), made[min(made)])
     result = joined(kinds, settings, found, width, time.perf_counter() - begin, ways.keep)
     if interrupts.came is not None:
         raise TrainingInterrupted(result, interrupts.came)
