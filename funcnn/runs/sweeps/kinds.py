@@ -51,8 +51,7 @@ def values_apart(arguments: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
     for name, value in arguments.items():
         several = type(value) is list or isinstance(value, range)
         if name == "data":
-            # A list of two arrays is a pair.
-            several = several and all(type(one) is tuple for one in value)
+            several = several and _are_pairs(value)
         if name == "learning_rate":
             several = isinstance(value, (list, tuple)) and any(map(callable, value))
         elif name not in APART:
@@ -62,6 +61,19 @@ def values_apart(arguments: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
                 raise ArgumentError(f"{name}={value!r} holds no values")
             found[name] = value
     return found
+
+
+def _are_pairs(data: Sequence[Any]) -> bool:
+    """Whether a list is of several data, and not itself a pair of two arrays.
+
+    Raises:
+        ArgumentError: for a list of data that are no pairs.
+    """
+    if len(data) and all(type(one) is tuple for one in data):
+        return True
+    if len(data) != 2 or any(type(one) is tuple for one in data):
+        raise ArgumentError("data: several are a list of pairs (x, y), each a tuple of two")
+    return False
 
 
 def labelled(name: str, place: int, values: Sequence[Any]) -> Any:
