@@ -6,7 +6,7 @@ import decimal
 import inspect
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -20,6 +20,7 @@ from funcnn.cli.spacing import spaced
 from funcnn.cli.watching import of_scores, read_scores
 from funcnn.data import check_destination
 from funcnn.runs import DEFAULTS
+from funcnn.runs.sweeps.folds import has_folds
 
 __all__ = ["sweep"]
 
@@ -201,16 +202,13 @@ def _is_told(value: Any) -> bool:
 
 
 def _print(result: funcnn.SweepResult, written: Mapping[str, str | None]) -> None:
-    rows = result.rows()
-    names = [name for name in rows[0] if name not in ("diverged", "steps")]
-    heads = [name.replace("_", " ") if name not in result.settings[0] else name for name in names]
-    click.echo("".join(f"{head:>{_wide(head)}}" for head in heads))
-    for member in result.ranking[:BEST]:
-        values = (_shown(rows[member][name]) for name in names)
-        click.echo(
-            "".join(f"{value:>{_wide(head)}}" for value, head in zip(values, heads, strict=True))
-        )
-    members, finite = len(rows), len(result.ranking)
+    if has_folds(result.settings):
+        rows, hidden = result.by_setting()[:BEST], ("diverged",)
+    else:
+        whole = result.rows()
+        rows, hidden = [whole[member] for member in result.ranking[:BEST]], ("diverged", "steps")
+    _print_table([{name: row[name] for name in row if name not in hidden} for row in rows], result)
+    members, finite = len(result.settings), len(result.ranking)
     if finite < members:
         click.echo(f"{members - finite} of {members} members diverged")
     if finite and result.ranking[0] in result.kept and result.best().formula is not None:
@@ -223,6 +221,20 @@ def _print(result: funcnn.SweepResult, written: Mapping[str, str | None]) -> Non
     for name, path in zip(("Folder", "Weights", "Plot", "Table"), written.values(), strict=True):
         if path is not None:
             click.echo(f"{name}: {path}")
+
+
+def _print_table(rows: Sequence[Mapping[str, Any]], result: funcnn.SweepResult) -> None:
+    """Print rows under the names of their columns; those that are no setting's in words."""
+    if not rows:
+        return
+    names, settings = list(rows[0]), result.settings[0]
+    heads = [name if name in settings else name.replace("_", " ") for name in names]
+    click.echo("".join(f"{head:>{_wide(head)}}" for head in heads))
+    for row in rows:
+        values = (_shown(row[name]) for name in names)
+        click.echo(
+            "".join(f"{value:>{_wide(head)}}" for value, head in zip(values, heads, strict=True))
+        )
 
 
 def _shown(value: Any) -> str:

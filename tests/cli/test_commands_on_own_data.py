@@ -298,5 +298,9 @@ def test_a_sweep_of_folds_and_sizes(run, table, tmp_path):
     code, out, err = run(*command)
     assert (code, err) == (0, "")
     head, first, *_ = out.splitlines()
-    assert head.split()[:3] == ["hidden", "optimizer", "fold"]
-    assert "adam" in first
+    assert head.split() == ["hidden", "optimizer", "members", "mean", "spread"]
+    best = funcnn.sweep(
+        "mlp_linear", table, target="y", standardize=True, steps=8, hidden=[4, (5, 3)],
+        optimizer=["sgd", "adam"], folds=2, seed=[0], monitor="validation_loss",
+    ).by_setting()[0]  # fmt: skip
+    assert float(first.split()[-2]) == pytest.approx(best["mean"], rel=1e-5)
