@@ -20,7 +20,6 @@ from funcnn.cli.spacing import spaced
 from funcnn.cli.watching import of_scores, read_scores
 from funcnn.data import check_destination
 from funcnn.runs import DEFAULTS
-from funcnn.runs.sweeps.folds import has_folds
 
 __all__ = ["sweep"]
 
@@ -202,7 +201,7 @@ def _is_told(value: Any) -> bool:
 
 
 def _print(result: funcnn.SweepResult, written: Mapping[str, str | None]) -> None:
-    if has_folds(result.settings):
+    if "fold" in result.settings[0]:
         rows, hidden = result.by_setting()[:BEST], ("diverged",)
     else:
         whole = result.rows()
