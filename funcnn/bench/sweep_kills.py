@@ -158,6 +158,9 @@ def _processes() -> Iterator[Any]:
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, context) as pool:
         yield pool, lambda: [one.pid for one in multiprocessing.active_children()]
+        # One that was killed may have held a lock of the pool, for which the other waits for ever.
+        for one in multiprocessing.active_children():
+            one.kill()
 
 
 ENGINES = {"dask": _dask, "processes": _processes}
