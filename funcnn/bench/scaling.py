@@ -113,8 +113,8 @@ def answer(
         the ``environment``.
     """
     device = environment.check_device(device)
-    workers = sizes.pop("workers", None)
-    made = dataclasses.replace(tasks.make(task, **sizes), workers=workers)
+    own = {name: size for name, size in sizes.items() if name != "workers"}
+    made = dataclasses.replace(tasks.make(task, **own), workers=sizes.get("workers"))
     made = dataclasses.replace(made, checked={min(CHECKED_STEPS, made.steps): 1e-3})
     with environment.settings(device):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -66,9 +67,7 @@ def carried_out(kinds: Sequence[Kind], settings: list[dict[str, Any]], ways: Way
         tasks = [
             task
             for number, kind in enumerate(kinds)
-            for task in in_groups(
-                kind.own, min(width, len(kind.members)), ways.keep_every, keep, number
-            )
+            for task in in_groups(kind.own, kind.width(width), ways.keep_every, keep, number)
         ]
         found = [_gathering(kind, width, ways.keep_every, keep) for kind in kinds]
         missing = range(len(tasks))
@@ -110,7 +109,7 @@ def carried_out_by_halves(
     plans = [kind.plan for kind in kinds]
     width = _width(kinds, ways)
     made: dict[int, Any] = {}
-    groups = sum(-(-len(kind.members) // min(width, len(kind.members))) for kind in kinds)
+    groups = sum(math.ceil(len(kind.members) / kind.width(width)) for kind in kinds)
     with Interrupts() as interrupts, Bar(plans[0].steps * groups, ways.progress) as bar:
 
         def train(tasks: list[Task]) -> list[Part] | None:
@@ -152,8 +151,7 @@ def _width(kinds: Sequence[Kind], ways: Ways, of_folder: int | None = None) -> i
 
 
 def _gathering(kind: Kind, width: int, keep_every: int, keep: Keep) -> Gathering:
-    count = len(kind.members)
-    return Gathering(kind.plan, count, min(width, count), keep_every, keep)
+    return Gathering(kind.plan, len(kind.members), kind.width(width), keep_every, keep)
 
 
 def _failure(

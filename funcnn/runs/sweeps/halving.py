@@ -20,10 +20,10 @@ from funcnn.core import ArgumentError, checks
 from funcnn.runs.divergence import NEVER
 from funcnn.runs.observers.losses import kept_steps
 from funcnn.runs.plan import Plan
-from funcnn.runs.sweeps.folds import FOLD, alike, over_folds
+from funcnn.runs.sweeps.folds import FOLD, alike, ranked
 from funcnn.runs.sweeps.groups import in_groups
 from funcnn.runs.sweeps.kinds import Kind
-from funcnn.runs.sweeps.tasks import Part, Task, order_of, part_of
+from funcnn.runs.sweeps.tasks import Part, Task, part_of
 
 __all__ = ["DROPPED", "check_halving", "halved"]
 
@@ -104,24 +104,20 @@ def halved(
         done = until
         found = [
             part_of([part for part, task in zip(parts, tasks, strict=True) if task.kind == number])
-            if len(one.alive)
-            else None
-            for number, one in enumerate(going)
+            for number in sorted({task.kind for task in tasks})
         ]
-        there = [part for part in found if part is not None]
         chosen = np.ones(len(alive), bool)
         if done < steps:
-            score = np.concatenate([part.score for part in there])
-            diverged = np.concatenate([part.diverged for part in there])
+            score = np.concatenate([part.score for part in found])
+            diverged = np.concatenate([part.diverged for part in found])
             own = [settings[member] for member in alive]
-            best = order_of(over_folds(own, score, diverged), diverged, higher)
+            best = ranked(own, score, diverged, higher)
             kept = list(dict.fromkeys(units[best]))[: math.ceil((units.max() + 1) / 2)]
             chosen = np.isin(units, kept) & (diverged == NEVER)
-        place = 0
-        for one, part in zip(going, found, strict=True):
-            if part is not None:
-                one.go_on(part, chosen[place : place + len(one.alive)], stages)
-                place += len(part.losses)
+        living = [one for one in going if len(one.alive)]
+        ends = np.cumsum([len(one.alive) for one in living])
+        for one, part, own in zip(living, found, np.split(chosen, ends[:-1]), strict=True):
+            one.go_on(part, own, stages)
         stages += 1
     return [one.together(keep_every, done, stages) for one in going]
 
@@ -151,7 +147,7 @@ class _Going:
         """Their groups, with what they have made before."""
         if not len(self.alive):
             return []
-        width = min(width, len(self._kind.members))
+        width = self._kind.width(width)
         own = [self._kind.own[place] for place in self.alive]
         tasks = in_groups(own, width, keep_every, kind=number)
         if self._before is None:

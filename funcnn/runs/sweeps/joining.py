@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -74,16 +74,14 @@ def joined(
     plan = kinds[0].plan
     logged = _union([one.found.logged_steps for one in given])
     recorded = _union([one.recorded for one in given])
-    diverged = _of_all(given, [one.found.diverged() for one in given])
-    scores = _of_all(given, [one.found.score() for one in given])
+    diverged = _of_all(given, lambda one: one.found.diverged())
+    scores = _of_all(given, lambda one: one.found.score())
+    losses = _of_all(given, lambda one: _at(one.found.losses(), one.found.logged_steps, logged))
     measured = {
-        name: _of_all(
-            given,
-            [_at(one.measured[name], one.recorded, recorded) for one in given],
-        )
+        name: _of_all(given, lambda one, name=name: _at(one.measured[name], one.recorded, recorded))
         for name in given[0].measured
     }
-    ends = _of_all(given, [np.full(len(one.places), one.found.steps) for one in given])
+    ends = _of_all(given, lambda one: np.full(len(one.places), one.found.steps))
     best = None
     if isinstance(keep, int):
         best = ranked(settings, scores, diverged, plan.watched.higher_is_better)[:keep]
@@ -91,9 +89,7 @@ def joined(
     return SweepResult(
         kinds=tuple(_kind_result(one, settings, best) for one in given),
         settings=settings,
-        losses=_of_all(
-            given, [_at(one.found.losses(), one.found.logged_steps, logged) for one in given]
-        ),
+        losses=losses,
         logged_steps=logged,
         diverged=diverged,
         scores=scores,
@@ -153,11 +149,11 @@ def _kind_result(
     )
 
 
-def _of_all(given: Sequence[_Given], columns: Sequence[np.ndarray]) -> np.ndarray:
-    """The columns of the kinds as one, in the order of the members."""
-    if len(columns) == 1:
-        return columns[0]
-    whole = np.concatenate(columns)
+def _of_all(given: Sequence[_Given], column: Callable[[_Given], np.ndarray]) -> np.ndarray:
+    """A column of each kind, all of them as one, in the order of the members."""
+    if len(given) == 1:
+        return column(given[0])
+    whole = np.concatenate([column(one) for one in given])
     return whole[np.argsort(np.concatenate([one.places for one in given]))]
 
 

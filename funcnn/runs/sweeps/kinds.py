@@ -37,6 +37,10 @@ class Kind(NamedTuple):
     members: Int[np.ndarray, " members"]
     own: list[dict[str, Any]]
 
+    def width(self, most: int) -> int:
+        """How many of them go side by side, where at most so many may."""
+        return min(most, len(self.members))
+
 
 def values_apart(arguments: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
     """The values of each argument that gives members of several kinds, by its name.
