@@ -24,11 +24,10 @@ __all__ = ["Recurrent"]
 
 Tensors = Sequence[torch.Tensor]
 
-LIBRARY = torch.library.Library("funcnn", "DEF")
-LIBRARY.define("recurrence(str cell, Tensor[] tensors) -> Tensor[]")
-LIBRARY.define(
-    "recurrence_gradient(str cell, int order, int count, Tensor[] tensors, Tensor[] kept) "
-    "-> Tensor[]"
+torch.library.define("funcnn::recurrence", "(str cell, Tensor[] tensors) -> Tensor[]")
+torch.library.define(
+    "funcnn::recurrence_gradient",
+    "(str cell, int order, int count, Tensor[] tensors, Tensor[] kept) -> Tensor[]",
 )
 
 
@@ -52,8 +51,8 @@ def _like_the_first(
 
 
 # No value is ever computed by them in PyTorch: a trace knows shapes alone.
-LIBRARY.impl("recurrence", _like_the_results, "Meta")
-LIBRARY.impl("recurrence_gradient", _like_the_first, "Meta")
+torch.library.register_fake("funcnn::recurrence", _like_the_results)
+torch.library.register_fake("funcnn::recurrence_gradient", _like_the_first)
 
 
 class Recurrence(torch.autograd.Function):
