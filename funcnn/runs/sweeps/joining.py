@@ -15,8 +15,9 @@ from funcnn.runs.start import words_of
 from funcnn.runs.sweeps.folds import ranked
 from funcnn.runs.sweeps.gathering import Gathering
 from funcnn.runs.sweeps.halving import DROPPED
+from funcnn.runs.sweeps.kind_result import KindResult
 from funcnn.runs.sweeps.kinds import Kind
-from funcnn.runs.sweeps.result import KindResult, SweepResult
+from funcnn.runs.sweeps.result import SweepResult
 from funcnn.runs.sweeps.tasks import RECORD, Keep
 
 __all__ = ["joined"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -20,56 +20,21 @@ from funcnn.runs.history import History
 from funcnn.runs.html import html
 from funcnn.runs.observers.evaluations import Best
 from funcnn.runs.predictor import Predictor
-from funcnn.runs.preparation import Preparation
 from funcnn.runs.result import TrainResult
 from funcnn.runs.sweeps.ensemble import Ensemble, ensemble
-from funcnn.runs.sweeps.folds import FOLD, alike, over_folds, ranked
+from funcnn.runs.sweeps.folds import FOLD, ranked
+from funcnn.runs.sweeps.kind_result import KindResult
+from funcnn.runs.sweeps.tables import by_setting, rows_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 else:
     DataFrame = Any  # pandas may be missing, and takes long to import.
 
-__all__ = ["SweepResult", "rows_of"]
+__all__ = ["SweepResult"]
 
 BEST = 5
 """How many members a notebook shows."""
-
-
-class KindResult(NamedTuple):
-    """What members share whose networks, optimizers and samples are of one kind.
-
-    Attributes:
-        members: which of the sweep's members they are, (members,).
-        model: the model that was trained.
-        preparation: what was done to the data, as in ``TrainResult``.
-        recipe: the model's name and options, as in ``TrainResult``.
-        form: ``"direct"`` or ``"gram"``, as in ``TrainResult``.
-        per_epoch: how many steps go once through all samples.
-        logged_steps: the steps whose losses are kept, (losses,).
-        recorded: after how many steps something was recorded, (rows,).
-        kept: which of the sweep's members the states are of, (kept,).
-        state: their states after the last update, NumPy arrays with a leading axis (kept,), the
-            keys as their words; the last finite state of a member that diverged.
-        best_params: the params of their best records; None where no score was monitored.
-    """
-
-    members: Int[np.ndarray, " members"]
-    model: Model
-    preparation: Preparation
-    recipe: dict[str, Any] | None
-    form: str
-    per_epoch: int
-    logged_steps: Int[np.ndarray, " losses"]
-    recorded: Int[np.ndarray, " rows"]
-    kept: Int[np.ndarray, " kept"]
-    state: TrainState
-    best_params: Params | None
-
-    @property
-    def params(self) -> Params:
-        """The params of the best records, where there are any, or else those of the states."""
-        return self.state.params if self.best_params is None else self.best_params
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -208,7 +173,7 @@ class SweepResult:
         """
         member = range(len(self.settings))[member]
         kind = self._kind(member)
-        own, params = _own(kind, member, kind.state), _own(kind, member, kind.params)
+        own, params = kind.own(member, kind.state), kind.own(member, kind.params)
         state = None
         if own is not None:
             with numerics(self.dtype):
@@ -270,7 +235,7 @@ class SweepResult:
     def _predictor(self, member: int) -> Predictor:
         member = range(len(self.settings))[member]
         kind = self._kind(member)
-        params = _own(kind, member, kind.params)
+        params = kind.own(member, kind.params)
         if params is None or self.diverged[member] != NEVER:
             return self.result(member)  # It says why there is none.
         return Predictor(kind.model, params, kind.preparation, kind.recipe)
@@ -354,33 +319,14 @@ class SweepResult:
         deviation) of what ranks them. A seed of which a fold diverged does not count for the
         order; those that were dropped come after others, and where no seed counts last.
         """
-        numbers = alike(self.settings, FOLD, "seed")
-        finite = self.diverged == NEVER
-        score = over_folds(self.settings, self.scores, self.diverged)
-        rows, ranks = [], []
-        for number in range(numbers.max() + 1):
-            own = np.flatnonzero(numbers == number)
-            scores = self.scores[own[finite[own]]]
-            whole = score[own][~np.isnan(score[own])]
-            mean = whole.mean() if len(whole) else np.nan
-            ended = np.where(self.dropped[own], self.steps[own], np.inf).max()
-            falling = -mean if self.higher_is_better else mean
-            ranks.append((falling, -ended, np.isnan(mean)))
-            shown = {
-                name: value
-                for name, value in self.settings[own[0]].items()
-                if name not in (FOLD, "seed")
-            }
-            rows.append(
-                shown
-                | {
-                    "members": len(own),
-                    "diverged": len(own) - len(scores),
-                    "mean": float(scores.mean()) if len(scores) else float("nan"),
-                    "spread": float(scores.std()) if len(scores) else float("nan"),
-                }
-            )
-        return [rows[number] for number in np.lexsort(np.transpose(ranks))]
+        return by_setting(
+            self.settings,
+            self.scores,
+            self.diverged,
+            self.higher_is_better,
+            self.dropped,
+            self.steps,
+        )
 
     def to_pandas(self) -> DataFrame:
         """The table of :meth:`rows` as a ``pandas.DataFrame``; needs the extra ``pandas``.
@@ -443,28 +389,5 @@ class SweepResult:
         return f"SweepResult({', '.join(facts)})"
 
 
-def _own(kind: KindResult, member: int, tree: Any) -> Any:
-    """A member's part of a tree of arrays, (kept, ...); None where it was not kept."""
-    places = np.flatnonzero(kind.kept == member)
-    return jax.tree.map(lambda leaf: leaf[places[0]], tree) if len(places) else None
-
-
 def _shown(value: Any, digits: int) -> str:
     return f"{value:.{digits}g}" if isinstance(value, (int, float)) else str(value)
-
-
-def rows_of(
-    settings: list[dict[str, Any]],
-    losses: Float[np.ndarray, "members losses"],
-    diverged: Int[np.ndarray, " members"],
-) -> list[dict[str, Any]]:
-    """A table of members, as :meth:`SweepResult.rows` gives it."""
-    return [
-        one
-        | {
-            "first_loss": float(own[0]),
-            "last_loss": float(own[~np.isnan(own)][-1]) if step == NEVER else float("nan"),
-            "diverged": None if step == NEVER else int(step),
-        }
-        for one, own, step in zip(settings, losses, diverged, strict=True)
-    ]

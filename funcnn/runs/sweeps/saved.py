@@ -17,7 +17,7 @@ from funcnn.runs.predictor import Predictor, predictor_of
 from funcnn.runs.preparation import Preparation
 from funcnn.runs.sweeps.folder import as_path, read_manifest, read_part
 from funcnn.runs.sweeps.folds import ranked
-from funcnn.runs.sweeps.result import rows_of
+from funcnn.runs.sweeps.tables import rows_of
 from funcnn.runs.sweeps.tasks import Part
 
 __all__ = ["SavedSweep", "load_sweep"]
