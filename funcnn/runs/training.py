@@ -204,6 +204,7 @@ def train(
             samples that are trained on: names of ``funcnn.metrics`` (``"accuracy"``,
             ``"r2"``, ``"mean_absolute_error"``, ``"root_mean_squared_error"``,
             ``"roc_auc"``), functions ``(prediction, target) -> scalar``, or a dict of these.
+            They count all samples alike; the losses go by ``sample_weight``.
         evaluate_every: the steps between two records of the history; an epoch without it.
         monitor: the score of the history that tells which params are the best: the result has
             these. ``"validation_loss"``, or ``"loss"`` without validation, where ``patience``
