@@ -16,7 +16,6 @@ from funcnn.core.keys import check_seed
 from funcnn.core.memory import require_memory
 from funcnn.core.precision import check_dtype
 from funcnn.data.mapped import Mapped
-from funcnn.data.splits import resampled
 from funcnn.runs.choices import choose_optimizer, require_representable, what_to_train
 from funcnn.runs.foreign import adapted
 from funcnn.runs.monitoring import watched_of
@@ -93,7 +92,8 @@ def sweep(
     ``optimizer`` or ``batch_size``, a list of pairs ``(x, y)`` as ``data``, and a list of
     schedules as ``learning_rate`` are swept too: ``hidden=[8, 16, (16, 16)]`` is three networks.
     Such members are of several kinds. Those of one kind go side by side, and each kind compiles
-    its own loop, unless it has that of another.
+    its own loop, unless it has that of another. Members whose samples differ, and not the number
+    or the kind of these, are of one kind: a thousand pairs are a thousand members side by side.
 
     Args:
         model: as for ``train``.
@@ -198,7 +198,7 @@ def sweep(
     if halving is not None:
         halving = check_halving([kind.plan for kind in kinds], halving, folder, keep)
     for kind in kinds:
-        _require_side_by_side(kind.plan)
+        _require_side_by_side(kind)
     require_memory(f"the states of {len(settings)} members need", sum(map(_bytes_of, kinds)))
     if workers is None:
         workers = default_workers() if executor is None else workers_of(executor)
@@ -260,17 +260,19 @@ def _watched(plan: Plan, watching: Mapping[str, Any]) -> Plan:
 
 def _resampled(kind: Kind) -> Kind:
     """The kind, each of its members on samples of its own, of which some count as in ``train``."""
-    weight = kind.plan.data.weight
-    if weight is not None and not np.all(weight):
+    plan = kind.plan._replace(resampled=True)
+    weight = plan.data.weight
+    if weight is not None:
         for own in kind.own:
-            seed = own.get("seed", kind.plan.seed)
-            if not np.any(weight[resampled(len(weight), seed)]):
+            if not np.any(plan.own_data(own).weight):
+                seed = own.get("seed", plan.seed)
                 raise ArgumentError(f"sample_weight is zero for all samples that seed={seed} draws")
-    return kind._replace(plan=kind.plan._replace(resampled=True))
+    return kind._replace(plan=plan)
 
 
-def _require_side_by_side(plan: Plan) -> None:
+def _require_side_by_side(kind: Kind) -> None:
     """Refuse what many members cannot do at once."""
+    plan = kind.plan  # Where samples of one member lie in a file, those of all do.
     for leaf in jax.tree.leaves(plan.shapes.state.optimizer_state):
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             raise ArgumentError(

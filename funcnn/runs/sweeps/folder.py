@@ -30,8 +30,8 @@ from funcnn.checkpoints.manifest import differences
 from funcnn.core import ArgumentError, ArgumentTypeError
 from funcnn.data.files import is_path, opened, require_file, write_whole
 from funcnn.data.numpy_files import read_npz, write_npz
-from funcnn.runs.manifest import digest, manifest_of
-from funcnn.runs.plan import Plan
+from funcnn.runs.manifest import digest, manifest_of, of_samples
+from funcnn.runs.samples import Prepared
 from funcnn.runs.sweeps.kinds import Kind
 from funcnn.runs.sweeps.tasks import Keep, Part
 
@@ -62,7 +62,7 @@ def described(
     # Numbers are in the settings, and of a schedule in what the members have of their own.
     own = [[one.get("learning_rate") for one in kind.own] for kind in kinds]
     has_schedules = any(isinstance(rate, dict) for rates in own for rate in rates)
-    words = [_words(kind.plan) for kind in kinds]
+    words = [_words(kind) for kind in kinds]
     _require_told_apart(kinds, [one["asked"] for one in words])
     return ({"schedules": own} if has_schedules else {}) | {
         "format": FORMAT,
@@ -96,12 +96,18 @@ def _require_told_apart(kinds: Sequence[Kind], words: Sequence[Mapping[str, Any]
             )
 
 
-def _words(plan: Plan) -> dict[str, Any]:
+def _words(kind: Kind) -> dict[str, Any]:
     """What the members of a kind do, which versions do it, and what is shown of it."""
+    plan = kind.plan
     problem = manifest_of(plan, plan.watched.words)
     paths = jax.tree.leaves_with_path(plan.shapes.state.params)
     asked = {name: one for name, one in problem.items() if name != "versions"}
-    asked["preparation"] = plan.preparation.as_json()
+    samples = _numbered([own["data"] for own in kind.own if "data" in own])
+    if samples:
+        del asked["data"]
+        asked["samples"] = {str(number): _of_one(one) for one, number in samples.values()}
+    else:
+        asked["preparation"] = plan.preparation.as_json()
     if plan.starts:
         asked["starts"] = digest(plan.starts)
     if plan.resampled:
@@ -116,8 +122,22 @@ def _words(plan: Plan) -> dict[str, Any]:
             "monitor": plan.watched.monitor,
             "higher_is_better": plan.watched.higher_is_better,
             "has_best": plan.watched.patience is not None,
+            "samples": [samples[id(own["data"])][1] for own in kind.own] if samples else None,
         },
     }
+
+
+def _numbered(sets: Sequence[Prepared]) -> dict[int, tuple[Prepared, int]]:
+    """The samples of members, of which several may have the same, each once, with its number."""
+    numbered: dict[int, tuple[Prepared, int]] = {}
+    for one in sets:
+        numbered.setdefault(id(one), (one, len(numbered)))
+    return numbered
+
+
+def _of_one(samples: Prepared) -> dict[str, Any]:
+    data = of_samples(samples.training, samples.validation)
+    return {"data": data, "preparation": samples.preparation.as_json()}
 
 
 class SweepFolder:

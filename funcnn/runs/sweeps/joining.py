@@ -138,7 +138,9 @@ def _kind_result(
     return KindResult(
         members=given.places,
         model=plan.model,
-        preparation=plan.preparation,
+        preparations=[
+            plan.prepared_of(given.kind.own[place]).preparation for place in found.members()
+        ],
         recipe=plan.recipe,
         form=plan.form.name,
         per_epoch=plan.per_epoch,

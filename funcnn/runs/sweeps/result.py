@@ -193,7 +193,7 @@ class SweepResult:
             model=kind.model,
             params=jax.tree.map(np.array, params),
             state=state,
-            preparation=kind.preparation,
+            preparation=kind.preparation(member),
             recipe=kind.recipe,
             losses=losses,
             history=self._history(member),
@@ -238,7 +238,7 @@ class SweepResult:
         params = kind.own(member, kind.params)
         if params is None or self.diverged[member] != NEVER:
             return self.result(member)  # It says why there is none.
-        return Predictor(kind.model, params, kind.preparation, kind.recipe)
+        return Predictor(kind.model, params, kind.preparation(member), kind.recipe)
 
     def _kind(self, member: int) -> KindResult:
         return next(kind for kind in self.kinds if member in kind.members)

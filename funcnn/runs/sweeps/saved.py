@@ -29,11 +29,13 @@ class _Group(NamedTuple):
     Attributes:
         number: which.
         kind: the number of its members' kind.
+        first: which of the members of that kind is its first.
         members: which of the sweep's members they are.
     """
 
     number: int
     kind: int
+    first: int
     members: Sequence[int]
 
 
@@ -145,13 +147,13 @@ class SavedSweep:
         Raises:
             ArgumentError: for a model of one's own, which no folder can hold; as :meth:`params`.
         """
-        group, _ = self._place[self.members[member]]
+        group, place = self._place[self.members[member]]
         recipe = self._words["shown"][group.kind]["recipe"]
         if recipe is None:
             raise ArgumentError(
                 f"{self.folder} holds the params of a model of one's own: params() reads them"
             )
-        preparation = Preparation.of_json(self._words["kinds"][str(group.kind)]["preparation"])
+        preparation = Preparation.of_json(self._told(group, place)["preparation"])
         return predictor_of(self.params(member), recipe, preparation)
 
     def __repr__(self) -> str:
@@ -169,6 +171,13 @@ class SavedSweep:
             losses[np.ix_(rows, columns)] = part.losses
             diverged[rows], scores[rows] = part.diverged, part.score
         return losses, diverged, scores
+
+    def _told(self, group: _Group, place: int) -> dict[str, Any]:
+        """What the manifest tells of the samples of a member of a group."""
+        kind, numbers = self._words["kinds"][str(group.kind)], self._words["shown"][group.kind]
+        if numbers.get("samples") is None:
+            return kind
+        return kind["samples"][str(numbers["samples"][group.first + place])]
 
     def _logged_steps(self, kind: int) -> Int[np.ndarray, " losses"]:
         return kept_steps(self._words["kinds"][str(kind)]["steps"], self._words["keep_every"])
@@ -200,7 +209,7 @@ def _groups(words: Mapping[str, Any]) -> list[_Group]:
         members = shown["members"] or range(words["members"])
         width = min(words["group"], len(members))
         for first in range(0, len(members), width):
-            found.append(_Group(len(found), kind, members[first : first + width]))
+            found.append(_Group(len(found), kind, first, members[first : first + width]))
     return found
 
 

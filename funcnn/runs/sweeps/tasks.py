@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -31,12 +31,12 @@ RECORD = "record."
 
 
 class Task(NamedTuple):
-    """What to do for a group, in plain values.
+    """What to do for a group, in plain values and arrays.
 
     Attributes:
         kind: the number of the kind that they are of.
         place: which of the groups of that kind it is.
-        members: what each has in place of the plan's seed, params and numbers.
+        members: what each has in place of the plan's seed, params, numbers and samples.
         real: how many of them are meant: the others fill up the last group.
         keep_every: the steps between losses that are kept.
         keep: whose states are kept.
@@ -88,7 +88,7 @@ def carry_out(plan: Plan, task: Task, observers: Sequence[Observer] = ()) -> Par
         observers: what looks on, and may stop the group.
     """
     recorded = Losses(task.keep_every)
-    records, stopping = _watching(plan)
+    records, stopping = _watching(plan, task.members)
     if task.until is not None:
         plan = plan._replace(steps=task.until)
     if task.before is not None:
@@ -205,11 +205,15 @@ def _gone_on(
     return plan._replace(done=done, state=state._replace(key=key), named=frozenset())
 
 
-def _watching(plan: Plan) -> tuple[Evaluations | None, MemberStopping | None]:
+def _watching(
+    plan: Plan, members: Sequence[Mapping[str, Any]]
+) -> tuple[Evaluations | None, MemberStopping | None]:
     """What looks at the scores of the members, as far as anybody asked for it."""
     evaluation, patience = plan.watched
     if evaluation is None:
         return None, None
+    if evaluation.data is not None and "data" in members[0]:
+        evaluation = evaluation.of_each([plan.prepared_of(member) for member in members])
 
     def scores(params: Params) -> dict[str, Any]:
         return evaluation.scores_of_members(plan.model, plan.loss, params)
