@@ -153,8 +153,6 @@ SWEEPS = {
         VALUE, "there is a score to drop by every 7 steps"),
     "sweep-halving-patience": (swept({"seed": [1], "patience": 2, "halving": 20}),
         VALUE, "halving and patience: give one of the two"),
-    "sweep-halving-keep": (swept({"seed": [1], "keep": 2, "halving": 20}),
-        VALUE, "leave folder= and keep= out"),
     "sweep-validation-file": (lambda made: funcnn.sweep(**NET, seed=range(2),
         validation=(made.tmp / "x.npy", made.tmp / "y.npy")),
         VALUE, "validation in .npy files: a sweep holds its data"),

@@ -119,8 +119,8 @@ def sweep(
             after whatever ended it, with the same bits. It fixes ``group``. See
             ``funcnn.load_sweep``.
         keep: whose params are kept: ``"all"``, a number for so many of the best,
-            or ``"losses"`` for nobody's. Which folds are the best is known in the end, and a
-            folder holds the params of all of them.
+            or ``"losses"`` for nobody's. Which folds are the best, and who goes on after a
+            halving, is known later: a folder holds the params of all of them.
         metrics: as for ``train``, measured of every member. What ``validation_fraction`` sets
             aside is the same for all members: by the seed, or by 0 where seeds are swept.
         evaluate_every: the steps between two measurements; an epoch without it.
@@ -134,7 +134,8 @@ def sweep(
         halving: every so many steps the worse half of the members stops, by the score that
             ranks them: of 256 members that go for 8 times as many steps, a quarter of the steps
             are made. A member that is the best in the end may be dropped before. Those that go
-            on have the bits of a sweep without it.
+            on have the bits of a sweep without it. Seeds are dropped each by itself, the folds of
+            a setting together: by their mean, and where one of them has diverged in any case.
         folds: train every member so many times, each time validated on another part of the
             samples, of classes each in its share: those differ in the setting ``fold``, and are
             ranked by their mean score. ``train(fold=(0, 5))`` is the first of five. The parts
@@ -196,7 +197,7 @@ def sweep(
     }
     kinds = [kind._replace(plan=_watched(kind.plan, watching)) for kind in kinds]
     if halving is not None:
-        halving = check_halving([kind.plan for kind in kinds], halving, folder, keep)
+        halving = check_halving([kind.plan for kind in kinds], halving)
     for kind in kinds:
         _require_side_by_side(kind)
     require_memory(f"the states of {len(settings)} members need", sum(map(_bytes_of, kinds)))
@@ -204,7 +205,7 @@ def sweep(
         workers = default_workers() if executor is None else workers_of(executor)
     kept = None
     if folder is not None:
-        kept = SweepFolder(folder, described(kinds, settings, every, keep), group)
+        kept = SweepFolder(folder, described(kinds, settings, every, keep, halving), group)
     ways = Ways(group, workers, executor, kept, every, keep, progress, halving)
     return (carried_out if halving is None else carried_out_by_halves)(kinds, settings, ways)
 

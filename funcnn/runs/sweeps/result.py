@@ -141,9 +141,8 @@ class SweepResult:
         setting among each other. Those that were dropped come after all others, the first ones
         last.
         """
-        order = ranked(self.settings, self.scores, self.diverged, self.higher_is_better)
-        stage = np.where(self.dropped, -self.steps, -np.inf)
-        order = order[np.argsort(stage[order], kind="stable")]
+        ends = np.where(self.dropped, self.steps, np.inf)
+        order = ranked(self.settings, self.scores, self.diverged, self.higher_is_better, ends)
         return order[self.diverged[order] == NEVER]
 
     def best(self) -> TrainResult:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from funcnn.core import Params
 from funcnn.core.keys import key_of, run_words
@@ -21,7 +21,17 @@ from funcnn.runs.plan import Plan
 from funcnn.runs.run import Outcome, run
 from funcnn.runs.start import words_of
 
-__all__ = ["RECORD", "Keep", "Part", "Task", "best_of", "carry_out", "order_of", "part_of"]
+__all__ = [
+    "RECORD",
+    "Keep",
+    "Part",
+    "Task",
+    "best_of",
+    "carry_out",
+    "keeping",
+    "order_of",
+    "part_of",
+]
 
 Keep = str | int
 """Whose states are kept: ``"all"``, ``"losses"`` for nobody's, or of so many of the best."""
@@ -159,17 +169,33 @@ def part_of(parts: Sequence[Part], rows: Int[np.ndarray, " rows"] | None = None)
         whole = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
         return whole if rows is None else whole[rows]
 
-    first, losses = parts[0], joined([part.losses for part in parts])
+    first, ends = parts[0], np.cumsum([len(part.losses) for part in parts])
+    kept = np.concatenate(
+        [part.kept + end - len(part.losses) for part, end in zip(parts, ends, strict=True)]
+    )
+    chosen = np.arange(ends[-1]) if rows is None else rows
+    there = np.isin(chosen, kept)
+    own = np.searchsorted(kept, chosen[there])  # Where their states stand.
     return Part(
-        losses=losses,
+        losses=joined([part.losses for part in parts]),
         diverged=joined([part.diverged for part in parts]),
         score=joined([part.score for part in parts]),
         measured={name: joined([part.measured[name] for part in parts]) for name in first.measured},
-        kept=np.arange(len(losses)),
-        state=[joined(leaves) for leaves in zip(*(part.state for part in parts), strict=True)],
+        kept=np.flatnonzero(there),
+        state=[
+            np.concatenate(leaves)[own]
+            for leaves in zip(*(part.state for part in parts), strict=True)
+        ],
         steps=first.steps,
         compile_seconds=max(part.compile_seconds for part in parts),
     )
+
+
+def keeping(part: Part, rows: Bool[np.ndarray, " kept"]) -> Part:
+    """The part with some of the states that it has."""
+    if rows.all():
+        return part
+    return part._replace(kept=part.kept[rows], state=[leaf[rows] for leaf in part.state])
 
 
 def _gone_on(
