@@ -28,7 +28,7 @@ from funcnn.runs.sweeps.folder import SweepFolder, described
 from funcnn.runs.sweeps.folds import FOLD
 from funcnn.runs.sweeps.halving import check_halving
 from funcnn.runs.sweeps.kinds import Kind, kinds_of, labelled, values_apart
-from funcnn.runs.sweeps.members import MODES, combined, swept_values
+from funcnn.runs.sweeps.members import MODES, combined, refuse_several, swept_values
 from funcnn.runs.sweeps.result import SweepResult
 from funcnn.runs.sweeps.saved import SavedSweep, load_sweep
 from funcnn.runs.sweeps.starts import several_trees, starts_of
@@ -168,6 +168,16 @@ def sweep(
     accepted = [name for name in accepted_by(sweep, make_plan) if name not in NOT_SWEPT]
     checks.keywords(sweep, arguments, accepted)
     checks.choice("mode", mode, MODES)
+    asked = {"model": model, "data": data} | arguments
+    watching = {
+        "metrics": metrics,
+        "evaluate_every": evaluate_every,
+        "monitor": monitor,
+        "higher_is_better": higher_is_better,
+        "patience": patience,
+        "min_delta": min_delta,
+    }
+    refuse_several(asked | watching | {"halving": halving, "folds": folds, "resample": resample})
     every = 1 if keep_every is None else checks.integer("keep_every", keep_every, at_least=1)
     if workers is not None:
         workers = checks.integer("workers", workers, at_least=1, below=MOST_WORKERS)
@@ -183,18 +193,9 @@ def sweep(
         checks.flag("progress", progress)
     if folds is not None:
         folds = checks.integer("folds", folds, at_least=2)
-    asked = {"model": model, "data": data} | arguments
     settings, kinds = _members(asked, mode, folds)
     if resample is not None and checks.flag("resample", resample):
         kinds = [_resampled(kind) for kind in kinds]
-    watching = {
-        "metrics": metrics,
-        "evaluate_every": evaluate_every,
-        "monitor": monitor,
-        "higher_is_better": higher_is_better,
-        "patience": patience,
-        "min_delta": min_delta,
-    }
     kinds = [kind._replace(plan=_watched(kind.plan, watching)) for kind in kinds]
     if halving is not None:
         halving = check_halving([kind.plan for kind in kinds], halving)
