@@ -113,8 +113,9 @@ def sweep(
         executor: who works on the groups, in place of threads of this process: a pool of
             ``concurrent.futures`` (of processes, one that spawns them), a Dask ``Client``,
             ``mpi4py.futures.MPIPoolExecutor``, ``submitit.AutoExecutor``, or whatever else has
-            ``submit`` and gives futures. Workers of other processes need the extra
-            ``processes``, and each a thread. A group whose worker is lost is trained again.
+            ``submit`` and gives futures, as two lines make of Ray (``funcnn.runs.sweeps.executors``
+            tells which). Workers of other processes need the extra ``processes``, and each a
+            thread. A group whose worker is lost is trained again.
         folder: a folder to keep finished groups in: the same call goes on where it stopped,
             after whatever ended it, with the same bits. It fixes ``group``. See
             ``funcnn.load_sweep``.
