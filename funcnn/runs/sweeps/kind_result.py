@@ -52,7 +52,7 @@ class KindResult(NamedTuple):
 
     def preparation(self, member: int) -> Preparation:
         """What was done to the data of a member."""
-        return self.preparations[np.searchsorted(self.members, member)]
+        return self.preparations[int(np.searchsorted(self.members, member))]
 
     def own(self, member: int, tree: Any) -> Any:
         """A member's part of a tree of arrays, (kept, ...); None where it was not kept."""
