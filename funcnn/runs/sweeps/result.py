@@ -43,7 +43,7 @@ class SweepResult:
 
     Attributes:
         kinds: the members by their kind: those of one share what is compiled. There is one,
-            unless members differ in more than seeds, params and numbers.
+            unless members differ in more than seeds, params, numbers and samples of one shape.
         settings: the values of what was swept, one dict a member; a value that is no number and
             no text is named by its place in the list that was given, ``2``, or ``"schedule 2"``.
         losses: the loss before an update, (members, losses), in the sweep's dtype; NaN

@@ -165,27 +165,25 @@ def order_of(
 def part_of(parts: Sequence[Part], rows: Int[np.ndarray, " rows"] | None = None) -> Part:
     """Parts that have made the same steps as one; some rows of it, or all."""
 
-    def joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    def joined(arrays: Sequence[np.ndarray], chosen: np.ndarray | None = rows) -> np.ndarray:
         whole = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-        return whole if rows is None else whole[rows]
+        return whole if chosen is None else whole[chosen]
 
     first, ends = parts[0], np.cumsum([len(part.losses) for part in parts])
     kept = np.concatenate(
         [part.kept + end - len(part.losses) for part, end in zip(parts, ends, strict=True)]
     )
-    chosen = np.arange(ends[-1]) if rows is None else rows
-    there = np.isin(chosen, kept)
-    own = np.searchsorted(kept, chosen[there])  # Where their states stand.
+    own = None  # Where the states of the rows stand.
+    if rows is not None:
+        there = np.isin(rows, kept)
+        own, kept = np.searchsorted(kept, rows[there]), np.flatnonzero(there)
     return Part(
         losses=joined([part.losses for part in parts]),
         diverged=joined([part.diverged for part in parts]),
         score=joined([part.score for part in parts]),
         measured={name: joined([part.measured[name] for part in parts]) for name in first.measured},
-        kept=np.flatnonzero(there),
-        state=[
-            np.concatenate(leaves)[own]
-            for leaves in zip(*(part.state for part in parts), strict=True)
-        ],
+        kept=kept,
+        state=[joined(leaves, own) for leaves in zip(*(part.state for part in parts), strict=True)],
         steps=first.steps,
         compile_seconds=max(part.compile_seconds for part in parts),
     )
