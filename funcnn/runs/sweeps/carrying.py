@@ -158,7 +158,7 @@ def carried_out_by_halves(
     else:
         steps = rungs[0].steps
         short = [kind._replace(plan=kind.plan._replace(steps=steps)) for kind in kinds]
-        found = [_gathering(kind, width, ways.keep_every, ways.keep) for kind in short]
+        found = [_gathering(kind, width, ways.keep_every, keep) for kind in short]
         for number, part in made.items():
             task = rungs[0].tasks[number]
             found[task.kind].add(task.place, part)
