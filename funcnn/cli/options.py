@@ -16,6 +16,8 @@ from funcnn.optimizers import OPTIMIZERS
 from funcnn.runs import DEFAULTS
 
 __all__ = [
+    "VALUES",
+    "EachOnce",
     "added",
     "number",
     "of_a_run",
@@ -26,14 +28,26 @@ __all__ = [
     "record_of",
 ]
 
+VALUES = "VALUES"
+"""What stands in the help for several numbers in one text."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SEVERAL: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--hidden", {"metavar": "N[,N...]", "help": "Widths of the hidden layers."}),
+    ("--activation", {"metavar": "NAME",
+                      "help": "What follows each hidden layer of mlp_linear: "
+                              f"{', '.join(ACTIVATIONS)}."}),
+    ("--dropout", {"metavar": "RATE", "type": float,
+                   "help": "Share of each hidden layer of mlp_linear that a step leaves out."}),
+    ("--degree", {"type": int, "help": "Degree of a polynomial."}),
     ("--optimizer", {"help": f"{', '.join(OPTIMIZERS)}; {DEFAULTS.optimizer} on your data."}),
     ("--batch-size", {"type": int, "help": "Samples in a step; all without it."}),
-)
+)  # fmt: skip
 """What a sweep takes several times, for as many values."""
+
+SEVERAL = tuple(flag.removeprefix("--").replace("-", "_") for flag, _ in _SEVERAL)
+"""The names of these."""
 
 _OPTIONS = (
     click.argument("model", required=False),
@@ -46,13 +60,8 @@ _OPTIONS = (
                  help="Columns of a table that hold categories; all: every one of text."),
     click.option("--standardize", is_flag=True, default=None,
                  help="Bring every column to mean 0 and spread 1."),
-    click.option("--activation", metavar="NAME",
-                 help=f"What follows each hidden layer of mlp_linear: {', '.join(ACTIVATIONS)}."),
-    click.option("--dropout", metavar="RATE", type=float,
-                 help="Share of each hidden layer of mlp_linear that a step leaves out."),
     click.option("--out-features", metavar="N", type=int,
                  help="Outputs of a network; as many as the data ask for without it."),
-    click.option("--degree", type=int, help="Degree of a polynomial."),
     click.option("--loss", help=f"{', '.join(LOSSES)}; {DEFAULTS.loss} on your data."),
     click.option("--gradient", help="autodiff, or manual: derived by hand."),
     click.option("--form", default="direct", show_default=True,
@@ -68,6 +77,19 @@ _OPTIONS = (
     click.option("--clip-grad-value", type=float, help="The largest number in the gradient."),
     click.option("--dtype", help="float32 or float64."),
 )  # fmt: skip
+
+
+class EachOnce(click.Command):
+    """A command that refuses an option given twice, where it would take the last of the two."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the options, once it is sure that each stands there once."""
+        _, _, given = self.make_parser(ctx).parse_args(list(args))
+        for option in given:
+            if isinstance(option, click.Option) and not option.multiple and given.count(option) > 1:
+                several = "; several values are one text: 1,2,3" if option.metavar == VALUES else ""
+                raise click.UsageError(f"{option.opts[0]} is given twice{several}", ctx)
+        return super().parse_args(ctx, args)
 
 
 def added(options: Sequence[Callable[[Any], Any]], command: Command) -> Command:
@@ -95,8 +117,6 @@ def read_run(
     target: Sequence[str],
     categories: str | None,
     hidden: Any,
-    optimizer: Any,
-    batch_size: Any,
     **others: Any,
 ) -> dict[str, Any]:
     """The options of a run, as ``funcnn.train`` and ``funcnn.sweep`` take them.
@@ -105,6 +125,7 @@ def read_run(
     """
     if model is None and experiment is None:
         raise funcnn.ArgumentError("a MODEL or --experiment NAME is needed")
+    several = {name: _one_or_several(others.pop(name)) for name in SEVERAL if name != "hidden"}
     return others | {
         "model": model,
         "experiment": experiment,
@@ -112,8 +133,7 @@ def read_run(
         "target": target[0] if len(target) == 1 else target or None,
         "categories": True if categories == "all" else categories and categories.split(","),
         "hidden": _one_or_several(hidden, _widths),
-        "optimizer": _one_or_several(optimizer),
-        "batch_size": _one_or_several(batch_size),
+        **several,
     }
 
 

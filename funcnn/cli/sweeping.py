@@ -14,7 +14,15 @@ import click
 import funcnn
 from funcnn import signals
 from funcnn.cli.endings import place
-from funcnn.cli.options import number, of_many_runs, read_hyperparameters, read_run, record_of
+from funcnn.cli.options import (
+    VALUES,
+    EachOnce,
+    number,
+    of_many_runs,
+    read_hyperparameters,
+    read_run,
+    record_of,
+)
 from funcnn.cli.outputs import check_picture, check_place, write_picture, write_table
 from funcnn.cli.spacing import spaced
 from funcnn.cli.watching import of_scores, read_scores
@@ -30,10 +38,10 @@ MOST = 2**20
 """The most numbers between two ends."""
 
 
-@click.command()
+@click.command(cls=EachOnce)
 @of_many_runs
-@click.option("--seed", metavar="VALUES", default="0", help="What the random numbers follow from.")
-@click.option("--learning-rate", metavar="VALUES", help="Step sizes.")
+@click.option("--seed", metavar=VALUES, default="0", help="What the random numbers follow from.")
+@click.option("--learning-rate", metavar=VALUES, help="Step sizes.")
 @click.option("--set", "settings", metavar="NAME=VALUES", multiple=True,
               help="A further setting of the optimizer: momentum=0,0.5,0.9.")  # fmt: skip
 @click.option("--mode", default="product", help="product of all values (the default), or zip.")
@@ -81,7 +89,8 @@ def sweep(
 ) -> None:
     """Train MODEL many times at once, with every combination of the VALUES.
 
-    --hidden, --optimizer and --batch-size may be given several times, for as many values.
+    --hidden, --activation, --dropout, --degree, --optimizer and --batch-size may be given several
+    times, for as many values.
 
     VALUES are numbers: one; several, as 1e-3,1e-2; whole ones from the first to before the
     last, as 0:100; or between two ends, in equal ratios or equal distances, as

@@ -23,17 +23,20 @@ class Advance:
         plan: says what a step takes.
         capacity: the most steps at once.
         many: whether they are made for many members side by side.
+        own_data: whether each of these has samples of its own.
 
     Attributes:
         programs: what it calls.
     """
 
-    def __init__(self, plan: Plan, capacity: int, many: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, capacity: int, many: bool = False, own_data: bool = False
+    ) -> None:
         self._first, self._reading = plan.first, None
         if isinstance(plan.problem.batches, Blocks):
             self._reading = Reading(plan, capacity)
             capacity = self._reading.steps
-        self.programs = programs(plan.problem, plan.form, capacity, many, many and plan.resampled)
+        self.programs = programs(plan.problem, plan.form, capacity, many, own_data)
         given = {"rows": plan.rows, "numbers": plan.schedule}
         self._given = Feed(np.int32(self._first), **put_everywhere(plan.problem.placement, given))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +18,7 @@ from funcnn.loop.gradient import loss_of
 from funcnn.metrics import Metric
 from funcnn.runs.observers.evaluations import Patience
 from funcnn.runs.prediction import ROWS, predictions, predictor
+from funcnn.runs.samples import Prepared
 
 __all__ = ["PREFIX", "Evaluation", "Watched"]
 
@@ -34,6 +35,8 @@ class Evaluation(NamedTuple):
         prefix: what the names of the scores begin with.
         metrics: what to measure beside the loss.
         scale: by what the targets were standardized: metrics are taken in their own unit.
+        own: whether each of many members has data and a scale of its own: then these have a
+            leading axis.
         names: the names of the scores.
     """
 
@@ -42,6 +45,7 @@ class Evaluation(NamedTuple):
     prefix: str = ""
     metrics: tuple[Metric, ...] = ()
     scale: Scale | None = None
+    own: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -54,6 +58,17 @@ class Evaluation(NamedTuple):
     def rows(self, steps: int) -> int:
         """How many records a run of so many steps has."""
         return -(-steps // self.every)
+
+    def of_each(self, sets: Sequence[Prepared]) -> Evaluation:
+        """The same of many members, each on samples of its own."""
+        each = [
+            (one.validation if self.prefix else one.training, one.preparation.y_scale)
+            for one in sets
+        ]
+        data, scale = jax.tree.map(
+            lambda shared, *own: np.stack(own).astype(shared.dtype), (self.data, self.scale), *each
+        )
+        return self._replace(data=data, scale=scale, own=True)
 
     def scores(self, model: Model, loss: Loss, params: Params) -> dict[str, float]:
         """The loss and the metrics by name; to be called inside ``numerics``."""
@@ -79,10 +94,12 @@ class Evaluation(NamedTuple):
         """The same of many members, whose params have a leading axis; in one program for all."""
         if self.data is None:
             return {}
-        x, y, weight = self.data
         traced = tuple(metric.function for metric in self.metrics if metric.traced)
-        measure = _measured_of_members(predictor(model), loss, traced, max(1, ROWS // len(y)))
-        measured = np.asarray(measure(params, x, y, weight, self.scale), np.float64)
+        at_once = max(1, ROWS // self.data.y.shape[1 if self.own else 0])
+        measure = _measured_of_members(predictor(model), loss, traced, at_once)
+        samples = (self.data, self.scale)
+        shared, own = (None, samples) if self.own else (samples, None)
+        measured = np.asarray(measure(params, shared, own), np.float64)
         values = iter(measured.T)
         loss_of_each = next(values)
         of_metrics = [
@@ -100,12 +117,13 @@ class Evaluation(NamedTuple):
         """A metric that computes with NumPy, of each member."""
         assert self.data is not None
         members = len(jax.tree.leaves(params)[0])
-        target = _in_own_unit(np.asarray(self.data.y), self.scale)
+        shared = (self.data, self.scale)
         scores = np.empty(members)
         for member in range(members):
-            own = jax.tree.map(lambda leaf, row=member: leaf[row], params)
-            prediction = np.asarray(predictions(model, own, self.data.x))
-            scores[member] = metric.function(_in_own_unit(prediction, self.scale), target)
+            data, scale = _row(shared, member) if self.own else shared
+            prediction = np.asarray(predictions(model, _row(params, member), data.x))
+            pair = (_in_own_unit(one, scale) for one in (prediction, np.asarray(data.y)))
+            scores[member] = metric.function(*pair)
         return scores
 
 
@@ -163,17 +181,19 @@ def _measured_of_members(
     metrics: Callable[[], tuple[Callable[..., Any], ...]],
     at_once: Callable[[], int],
 ) -> Callable[..., Float[Array, "members scores"]]:
-    """The loss and the metrics of many members, so many side by side."""
+    """The loss and the metrics of many members, so many side by side.
+
+    The samples and the scale are those of all members, or each member has its own.
+    """
     width = at_once()
 
-    def measure(
-        params: Params, x: Array, y: Array, weight: Array | None, scale: Scale | None
-    ) -> Float[Array, "members scores"]:
-        def of_one(own: Params) -> Float[Array, " scores"]:
-            prediction = compiled(predict())(own, x)
+    def measure(params: Params, shared: Any, own: Any) -> Float[Array, "members scores"]:
+        def of_one(each: tuple[Params, Any]) -> Float[Array, " scores"]:
+            (x, y, weight), scale = each[1] if shared is None else shared
+            prediction = compiled(predict())(each[0], x)
             return _measure(loss(), metrics(), prediction, y, weight, scale)
 
-        return jax.lax.map(of_one, params, batch_size=width)
+        return jax.lax.map(of_one, (params, own), batch_size=width)
 
     return jax.jit(measure)
 
@@ -191,6 +211,10 @@ def _measure(
         unscaled = [_in_own_unit(array, scale) for array in (prediction, y)]
         scores = [jnp.asarray(metric(*unscaled), value.dtype) for metric in metrics]
     return jnp.stack([value, *scores])
+
+
+def _row(tree: Any, number: int) -> Any:
+    return jax.tree.map(lambda leaf: leaf[number], tree)
 
 
 def _in_own_unit(array: Any, scale: Scale | None) -> Any:

@@ -15,13 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from funcnn.core import Samples
 from funcnn.data.mapped import Mapped
 from funcnn.loop.placement import Placement
 from funcnn.loop.whole import WholeStep
 from funcnn.optimizers.optimizer import Recipe
 from funcnn.runs.plan import Plan
 
-__all__ = ["described", "digest", "manifest_of"]
+__all__ = ["described", "digest", "manifest_of", "of_samples"]
 
 
 def manifest_of(plan: Plan, monitored: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def manifest_of(plan: Plan, monitored: Mapping[str, Any]) -> dict[str, Any]:
         "steps": plan.steps,
         "start": digest(plan.params if plan.state is None else plan.state),
         "monitored": described(monitored),
-        "data": {"training": _samples(plan.data), "validation": _samples(plan.validation)},
+        "data": of_samples(plan.data, plan.validation),
     }
 
 
@@ -104,6 +105,11 @@ def digest(tree: Any) -> str | None:
             # As bytes: Python's buffers do not know bfloat16.
             content.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
     return content.hexdigest()
+
+
+def of_samples(training: Samples, validation: Samples | None) -> dict[str, Any]:
+    """What a run trains on and is validated on."""
+    return {"training": _samples(training), "validation": _samples(validation)}
 
 
 def _samples(samples: Any) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +12,7 @@ from jaxtyping import Float, Int
 
 from funcnn.core import Loss, Model, Params, Samples, TrainState
 from funcnn.core.precision import numerics
+from funcnn.data.splits import resampled
 from funcnn.loop.batches import Blocks
 from funcnn.loop.forms import Form
 from funcnn.loop.problem import Problem
@@ -18,6 +20,7 @@ from funcnn.loop.whole import StepMaker
 from funcnn.runs.choices import numbers_of
 from funcnn.runs.evaluation import Watched
 from funcnn.runs.preparation import Preparation
+from funcnn.runs.samples import Prepared
 from funcnn.runs.shapes import RunShapes, structs
 
 __all__ = ["Plan"]
@@ -52,8 +55,8 @@ class Plan(NamedTuple):
         watched: what is measured of each member of a sweep.
         starts: the params that members of a sweep start from, of which a member's ``params`` says
             which; none where all start from ``params``, or from the model's initial values.
-        resampled: whether each member of a sweep has samples of its own, as many, drawn from
-            ``data`` with replacement by its seed.
+        resampled: whether each member of a sweep trains on as many samples, drawn with
+            replacement by its seed from those that it has.
     """
 
     problem: Problem
@@ -79,6 +82,27 @@ class Plan(NamedTuple):
     watched: Watched = Watched()
     starts: tuple[Params, ...] = ()
     resampled: bool = False
+
+    @property
+    def prepared(self) -> Prepared:
+        """The samples, as a member of a sweep may have its own under ``data``."""
+        return Prepared(self.data, self.validation, self.preparation)
+
+    def prepared_of(self, member: Mapping[str, Any]) -> Prepared:
+        """The samples of a member of a sweep, before any of them are drawn by its seed."""
+        return member.get("data", self.prepared)
+
+    def has_own_data(self, members: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether each member of a sweep trains on samples of its own."""
+        return self.resampled or (bool(members) and "data" in members[0])
+
+    def own_data(self, member: Mapping[str, Any]) -> Samples:
+        """The samples that a member of a sweep trains on."""
+        samples = self.prepared_of(member).training
+        if not self.resampled:
+            return samples
+        rows = resampled(len(samples.y), member.get("seed", self.seed))
+        return jax.tree.map(lambda array: array[rows], samples)
 
     @property
     def resident(self) -> Samples:

@@ -66,7 +66,7 @@ def run(
     Args:
         plan: what to do.
         members: for many runs side by side, what each has in place of the plan's seed and
-            numbers; None for one run.
+            numbers, and samples; None for one run.
         observers: what looks at the run between its segments, in this order.
         pace: how long segments are; the clock says without it.
     """
@@ -75,7 +75,8 @@ def run(
         capacity = LONGEST_SEGMENT
         if members is not None:
             capacity = min(capacity, max(1, LOSSES // len(members)))
-        advance = Advance(plan, capacity, many=members is not None)
+        own_data = members is not None and plan.has_own_data(members)
+        advance = Advance(plan, capacity, members is not None, own_data)
         made = advance.programs
         kept = begun(plan, made, members)
         sizes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((kept.state, plan.data)))

@@ -60,16 +60,19 @@ class RunShapes(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """About how many bytes a run needs beside its data, found from shapes alone.
+    """About how many bytes a run needs, found from shapes alone.
 
     Attributes:
         step: what the equations of a step make and read: what should fit into a cache.
         whole: an upper bound of all. Beside what a step makes, that is what the form has made of
             the start, and four states: those before and after each of the last two segments.
+        data: what the form makes of the samples, which no other counts: the members of a sweep
+            share it, unless they have samples of their own.
     """
 
     step: int
     whole: int
+    data: int
 
 
 def structs(tree: Any) -> Any:
@@ -120,10 +123,7 @@ def memory_of(
     data: Samples,
     dtype: str,
 ) -> Memory:
-    """The memory that a run needs beside its data.
-
-    What the form has made of the data is not counted: all members of a sweep share it.
-    """
+    """The memory that a run needs."""
     leaves, tree = jax.tree.flatten(shapes.state)
     return _memory(problem, form, tree, tuple(leaves), data, dtype)
 
@@ -280,6 +280,7 @@ def _memory(
     return Memory(
         step=made + sum(bytes_of(one.aval) for one in own if one in read),
         whole=made + 4 * sum(map(bytes_of, states)) + sum(map(bytes_of, starts)),
+        data=sum(map(bytes_of, jax.tree.leaves(kept.data))),
     )
 
 

@@ -12,7 +12,6 @@ from jaxtyping import UInt32
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Params, Samples, TrainState
 from funcnn.core.keys import initial_words, run_words
-from funcnn.data.splits import resampled
 from funcnn.loop.batches import Drawn
 from funcnn.loop.forms import Kept
 from funcnn.loop.placement import put_everywhere
@@ -110,10 +109,9 @@ def _in(dtype: str, numbers: Any) -> Any:
 
 def _data(plan: Plan, members: Sequence[Mapping[str, Any]] | None) -> Samples:
     """The samples that the loop holds, on the devices of the run; of many, a leading axis."""
-    if plan.resampled and members is not None:
-        count = len(plan.data.y)
-        rows = np.stack([resampled(count, member.get("seed", plan.seed)) for member in members])
-        return jax.tree.map(lambda array: array[rows], plan.data)
+    if members is not None and plan.has_own_data(members):
+        own = [plan.own_data(member) for member in members]
+        return jax.tree.map(lambda *each: np.stack(each), *own)
     placement, batches = plan.problem.placement, plan.problem.batches
     if placement is None:
         return plan.resident

@@ -182,6 +182,18 @@ BAD = {
     "sweep-count": (["sweep", "mlp", "--learning-rate", "0:1:lin:0"], "with N from 1 and"),
     "sweep-nan": (["sweep", "mlp", "--learning-rate", "nan,1"], "learning_rate=nan must be a"),
     "sweep-set": (["sweep", "mlp", "--set", "momentum"], "--set momentum must be NAME=VALUES"),
+    "sweep-twice": (
+        ["sweep", "mlp", "--seed", "1", "--seed", "2"],
+        "--seed is given twice; several values are one text: 1,2,3",
+    ),
+    "sweep-steps-twice": (
+        ["sweep", "mlp", "--seed", "0:2", "--steps", "1", "--steps", "2"],
+        "--steps is given twice",
+    ),
+    "sweep-activations": (
+        ["sweep", "mlp_linear", "--activation", "tanh", "--activation", "than"],
+        "activation='than' is not known",
+    ),
     "sweep-zip": (
         ["sweep", "mlp", "--seed", "0:2", "--learning-rate", "1,2,3", "--mode", "zip"],
         "mode='zip' needs as many values of each",

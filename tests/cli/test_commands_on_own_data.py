@@ -260,6 +260,20 @@ def test_a_sweep_takes_what_a_run_does(run, table, tmp_path):
     assert float(rows[2][2]) == pytest.approx(alone.losses[-1], rel=1e-5)
 
 
+def test_a_sweep_of_what_is_given_several_times(run, table):
+    command = ["sweep", "mlp_linear", "--data", table, "--target", "y", "--hidden", 3, "--json"]
+    command += ["--activation", "tanh", "--activation", "relu", "--dropout", 0.0, "--dropout", 0.5]
+    code, out, err = run(*command, "--steps", 3)
+    assert (code, err) == (0, "")
+    rows = json.loads(out)["members"]
+    found = [(row["activation"], row["dropout"]) for row in rows]
+    assert sorted(found) == [("relu", 0.0), ("relu", 0.5), ("tanh", 0.0), ("tanh", 0.5)]
+    code, out, err = run(
+        "sweep", "polynomial", "--degree", 2, "--degree", 3, "--steps", 2, "--json"
+    )
+    assert [row["degree"] for row in json.loads(out)["members"]] == [2, 3]
+
+
 def test_a_sweep_validates_halves_saves_the_best_and_prints_json(run, table, tmp_path):
     weights = tmp_path / "w.npz"
     code, out, err = run(

@@ -166,7 +166,7 @@ def spy(*arguments):
 workers.carry_out = spy
 x = numpy.random.default_rng(0).standard_normal((12, 3))
 result = funcnn.sweep("mlp_linear", (x, x @ numpy.ones((3, 2))), hidden=4, steps=9, group=2,
-                      seed=range(12), workers=int(sys.argv[2]) or None)
+                      seed=range(13), workers=int(sys.argv[2]) or None)
 numpy.save(sys.argv[3], numpy.concatenate([result.losses.ravel(), result.params["w1"].ravel()]))
 print(len(used - {None}))
 """
@@ -175,11 +175,11 @@ print(len(used - {None}))
 @pytest.mark.slow
 def test_groups_are_spread_over_the_devices_with_the_same_bits(tmp_path):
     found, used = [], []
-    for devices, workers in ((1, 1), (3, 0)):
+    for devices, workers in ((1, 1), (4, 0)):
         path = tmp_path / f"{devices}.npy"
         command = [sys.executable, "-c", DEVICES, str(devices), str(workers), str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         used.append(int(done.stdout))
         found.append(np.load(path))
-    assert used == [0, 3]
+    assert used == [0, 4]
     np.testing.assert_array_equal(*found)

@@ -269,7 +269,7 @@ def test_groups_are_as_wide_as_fits_the_cache_and_the_memory(monkeypatch):
      (10**5, 2, 10**6, 1021)],
 )  # fmt: skip
 def test_all_workers_have_as_much_to_do(members, workers, room, width, monkeypatch):
-    monkeypatch.setattr(groups, "memory_of", lambda *_: Memory(1, 1))
+    monkeypatch.setattr(groups, "memory_of", lambda *_: Memory(1, 1, 1))
     monkeypatch.setattr(groups, "usable_cores", lambda: 1)
     monkeypatch.setattr(groups, "CACHE", room)
     plan = make_plan("polynomial", steps=1)

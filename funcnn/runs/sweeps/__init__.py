@@ -16,7 +16,6 @@ from funcnn.core.keys import check_seed
 from funcnn.core.memory import require_memory
 from funcnn.core.precision import check_dtype
 from funcnn.data.mapped import Mapped
-from funcnn.data.splits import resampled
 from funcnn.runs.choices import choose_optimizer, require_representable, what_to_train
 from funcnn.runs.foreign import adapted
 from funcnn.runs.monitoring import watched_of
@@ -29,7 +28,7 @@ from funcnn.runs.sweeps.folder import SweepFolder, described
 from funcnn.runs.sweeps.folds import FOLD
 from funcnn.runs.sweeps.halving import check_halving
 from funcnn.runs.sweeps.kinds import Kind, kinds_of, labelled, values_apart
-from funcnn.runs.sweeps.members import MODES, combined, swept_values
+from funcnn.runs.sweeps.members import MODES, combined, refuse_several, swept_values
 from funcnn.runs.sweeps.result import SweepResult
 from funcnn.runs.sweeps.saved import SavedSweep, load_sweep
 from funcnn.runs.sweeps.starts import several_trees, starts_of
@@ -93,7 +92,8 @@ def sweep(
     ``optimizer`` or ``batch_size``, a list of pairs ``(x, y)`` as ``data``, and a list of
     schedules as ``learning_rate`` are swept too: ``hidden=[8, 16, (16, 16)]`` is three networks.
     Such members are of several kinds. Those of one kind go side by side, and each kind compiles
-    its own loop, unless it has that of another.
+    its own loop, unless it has that of another. Members whose samples differ, and not the number
+    or the kind of these, are of one kind: a thousand pairs are a thousand members side by side.
 
     Args:
         model: as for ``train``.
@@ -113,14 +113,15 @@ def sweep(
         executor: who works on the groups, in place of threads of this process: a pool of
             ``concurrent.futures`` (of processes, one that spawns them), a Dask ``Client``,
             ``mpi4py.futures.MPIPoolExecutor``, ``submitit.AutoExecutor``, or whatever else has
-            ``submit`` and gives futures. Workers of other processes need the extra
-            ``processes``, and each a thread. A group whose worker is lost is trained again.
+            ``submit`` and gives futures, as two lines make of Ray (``funcnn.runs.sweeps.executors``
+            tells which). Workers of other processes need the extra ``processes``, and each a
+            thread. A group whose worker is lost is trained again.
         folder: a folder to keep finished groups in: the same call goes on where it stopped,
             after whatever ended it, with the same bits. It fixes ``group``. See
             ``funcnn.load_sweep``.
         keep: whose params are kept: ``"all"``, a number for so many of the best,
-            or ``"losses"`` for nobody's. Which folds are the best is known in the end, and a
-            folder holds the params of all of them.
+            or ``"losses"`` for nobody's. Which folds are the best, and who goes on after a
+            halving, is known later: a folder holds the params of all of them.
         metrics: as for ``train``, measured of every member. What ``validation_fraction`` sets
             aside is the same for all members: by the seed, or by 0 where seeds are swept.
         evaluate_every: the steps between two measurements; an epoch without it.
@@ -134,7 +135,8 @@ def sweep(
         halving: every so many steps the worse half of the members stops, by the score that
             ranks them: of 256 members that go for 8 times as many steps, a quarter of the steps
             are made. A member that is the best in the end may be dropped before. Those that go
-            on have the bits of a sweep without it.
+            on have the bits of a sweep without it. Seeds are dropped each by itself, the folds of
+            a setting together: by their mean, and where one of them has diverged in any case.
         folds: train every member so many times, each time validated on another part of the
             samples, of classes each in its share: those differ in the setting ``fold``, and are
             ranked by their mean score. ``train(fold=(0, 5))`` is the first of five. The parts
@@ -167,6 +169,16 @@ def sweep(
     accepted = [name for name in accepted_by(sweep, make_plan) if name not in NOT_SWEPT]
     checks.keywords(sweep, arguments, accepted)
     checks.choice("mode", mode, MODES)
+    asked = {"model": model, "data": data} | arguments
+    watching = {
+        "metrics": metrics,
+        "evaluate_every": evaluate_every,
+        "monitor": monitor,
+        "higher_is_better": higher_is_better,
+        "patience": patience,
+        "min_delta": min_delta,
+    }
+    refuse_several(asked | watching | {"halving": halving, "folds": folds, "resample": resample})
     every = 1 if keep_every is None else checks.integer("keep_every", keep_every, at_least=1)
     if workers is not None:
         workers = checks.integer("workers", workers, at_least=1, below=MOST_WORKERS)
@@ -182,29 +194,20 @@ def sweep(
         checks.flag("progress", progress)
     if folds is not None:
         folds = checks.integer("folds", folds, at_least=2)
-    asked = {"model": model, "data": data} | arguments
     settings, kinds = _members(asked, mode, folds)
     if resample is not None and checks.flag("resample", resample):
         kinds = [_resampled(kind) for kind in kinds]
-    watching = {
-        "metrics": metrics,
-        "evaluate_every": evaluate_every,
-        "monitor": monitor,
-        "higher_is_better": higher_is_better,
-        "patience": patience,
-        "min_delta": min_delta,
-    }
     kinds = [kind._replace(plan=_watched(kind.plan, watching)) for kind in kinds]
     if halving is not None:
-        halving = check_halving([kind.plan for kind in kinds], halving, folder, keep)
+        halving = check_halving([kind.plan for kind in kinds], halving)
     for kind in kinds:
-        _require_side_by_side(kind.plan)
+        _require_side_by_side(kind)
     require_memory(f"the states of {len(settings)} members need", sum(map(_bytes_of, kinds)))
     if workers is None:
         workers = default_workers() if executor is None else workers_of(executor)
     kept = None
     if folder is not None:
-        kept = SweepFolder(folder, described(kinds, settings, every, keep), group)
+        kept = SweepFolder(folder, described(kinds, settings, every, keep, halving), group)
     ways = Ways(group, workers, executor, kept, every, keep, progress, halving)
     return (carried_out if halving is None else carried_out_by_halves)(kinds, settings, ways)
 
@@ -260,17 +263,19 @@ def _watched(plan: Plan, watching: Mapping[str, Any]) -> Plan:
 
 def _resampled(kind: Kind) -> Kind:
     """The kind, each of its members on samples of its own, of which some count as in ``train``."""
-    weight = kind.plan.data.weight
-    if weight is not None and not np.all(weight):
+    plan = kind.plan._replace(resampled=True)
+    weight = plan.data.weight
+    if weight is not None:
         for own in kind.own:
-            seed = own.get("seed", kind.plan.seed)
-            if not np.any(weight[resampled(len(weight), seed)]):
+            if not np.any(plan.own_data(own).weight):
+                seed = own.get("seed", plan.seed)
                 raise ArgumentError(f"sample_weight is zero for all samples that seed={seed} draws")
-    return kind._replace(plan=kind.plan._replace(resampled=True))
+    return kind._replace(plan=plan)
 
 
-def _require_side_by_side(plan: Plan) -> None:
+def _require_side_by_side(kind: Kind) -> None:
     """Refuse what many members cannot do at once."""
+    plan = kind.plan  # Where samples of one member lie in a file, those of all do.
     for leaf in jax.tree.leaves(plan.shapes.state.optimizer_state):
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             raise ArgumentError(

@@ -8,6 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+from jaxtyping import Int
+
 from funcnn.core import SweepError, TrainingInterrupted
 from funcnn.runs.observers import Bar, Interrupts
 from funcnn.runs.sweeps.execution import trained
@@ -15,7 +18,7 @@ from funcnn.runs.sweeps.folder import SweepFolder
 from funcnn.runs.sweeps.folds import has_folds
 from funcnn.runs.sweeps.gathering import Gathering
 from funcnn.runs.sweeps.groups import in_groups, width_of
-from funcnn.runs.sweeps.halving import halved
+from funcnn.runs.sweeps.halving import Rung, halved
 from funcnn.runs.sweeps.joining import joined
 from funcnn.runs.sweeps.kinds import Kind
 from funcnn.runs.sweeps.result import SweepResult
@@ -91,7 +94,8 @@ def carried_out(kinds: Sequence[Kind], settings: list[dict[str, Any]], ways: Way
     if interrupts.came is not None:
         raise TrainingInterrupted(result, interrupts.came)
     if failed or result is None:
-        raise _failure(failed, tasks, kinds, settings, result, ways)
+        of_kinds = [kind.members for kind in kinds]
+        raise _failure(failed, tasks, of_kinds, settings, result, ways)
     return result
 
 
@@ -102,47 +106,79 @@ def carried_out_by_halves(
 
     Raises:
         TrainingInterrupted: after Ctrl-C or SIGTERM, with all members as they were at the last
-            halving; before the first, with the steps that the first group has made.
+            halving; before the first, with those of the groups that have come so far, or with
+            the steps that the first group has made.
+        SweepError: where groups could not be trained, with the same.
     """
     assert ways.halving is not None
     begin = time.perf_counter()
     plans = [kind.plan for kind in kinds]
-    width = _width(kinds, ways)
-    made: dict[int, Any] = {}
-    groups = sum(math.ceil(len(kind.members) / kind.width(width)) for kind in kinds)
-    with Interrupts() as interrupts, Bar(plans[0].steps * groups, ways.progress) as bar:
+    keep = "all" if has_folds(settings) else ways.keep
+    made, failed = dict[int, Part](), dict[int, Exception]()
+    rungs: list[Rung] = []
+    with contextlib.ExitStack() as stack:
+        folder = ways.folder and stack.enter_context(ways.folder)
+        width = _width(kinds, ways, folder and folder.group)
+        if folder:
+            folder.begin(width)
+        interrupts = stack.enter_context(Interrupts())
+        groups = sum(math.ceil(len(kind.members) / kind.width(width)) for kind in kinds)
+        bar = stack.enter_context(Bar(plans[0].steps * groups, ways.progress))
 
-        def train(tasks: list[Task]) -> list[Part] | None:
+        def train(rung: Rung) -> list[Part] | None:
+            first = sum(len(before.tasks) for before in rungs)
+            rungs.append(rung)
             made.clear()
-            made.update(trained(plans, tasks, ways.workers, ways.executor, None, bar, interrupts))
-            for part in made.values():
+            if folder:
+                folder.begin_rung(rung)
+                made.update(_finished(folder, rung, first, bar))
+            missing = [number for number in range(len(rung.tasks)) if number not in made]
+            of_rung = (plans, rung.tasks, ways.workers, ways.executor, missing, bar, interrupts)
+            for number, part in trained(*of_rung):
                 if isinstance(part, Exception):
-                    raise part
+                    failed[number] = part
+                    continue
+                made[number] = part
+                if folder and part.steps == rung.steps:
+                    folder.put(first + number, part)
             parts = [made[number] for number in sorted(made)]
-            is_whole = len(parts) == len(tasks) and all(
-                part.steps == task.until for part, task in zip(parts, tasks, strict=True)
-            )
-            return parts if is_whole else None
+            is_whole = len(parts) == len(rung.tasks)
+            return parts if is_whole and all(one.steps == rung.steps for one in parts) else None
 
-        whole = halved(kinds, settings, width, ways.keep_every, ways.halving, train)
+        whole = halved(kinds, settings, width, ways.keep_every, ways.halving, keep, train)
     if whole:
         # Where it was interrupted, or all diverged, they have made fewer steps than planned.
         done = [
             kind._replace(plan=kind.plan._replace(steps=part.steps))
             for kind, part in zip(kinds, whole, strict=True)
         ]
-        found = [_gathering(kind, len(kind.members), ways.keep_every, ways.keep) for kind in done]
+        found = [_gathering(kind, len(kind.members), ways.keep_every, "all") for kind in done]
         for one, part in zip(found, whole, strict=True):
             one.add(0, part)
     else:
-        found = [_gathering(kind, width, ways.keep_every, ways.keep) for kind in kinds]
-        if made:
-            found[0].add(min(made), made[min(made)])
+        steps = rungs[0].steps
+        short = [kind._replace(plan=kind.plan._replace(steps=steps)) for kind in kinds]
+        found = [_gathering(kind, width, ways.keep_every, keep) for kind in short]
+        for number, part in made.items():
+            task = rungs[0].tasks[number]
+            found[task.kind].add(task.place, part)
     result = joined(kinds, settings, found, width, time.perf_counter() - begin, ways.keep)
     if interrupts.came is not None:
         raise TrainingInterrupted(result, interrupts.came)
-    assert result is not None
+    if failed or result is None:
+        raise _failure(failed, rungs[-1].tasks, rungs[-1].members, settings, result, ways)
     return result
+
+
+def _finished(folder: SweepFolder, rung: Rung, first: int, bar: Bar) -> dict[int, Part]:
+    """The groups of a rung that a folder holds, by their numbers in it."""
+    found = {}
+    for number, task in enumerate(rung.tasks):
+        part = folder.finished(first + number, rung.steps)
+        if part is not None:
+            found[number] = part
+            bar.move(rung.steps - (task.before.steps if task.before else 0), part.losses[:, -1])
+    return found
 
 
 def _width(kinds: Sequence[Kind], ways: Ways, of_folder: int | None = None) -> int:
@@ -157,7 +193,7 @@ def _gathering(kind: Kind, width: int, keep_every: int, keep: Keep) -> Gathering
 def _failure(
     failed: Mapping[int, Exception],
     tasks: Sequence[Task],
-    kinds: Sequence[Kind],
+    of_kinds: Sequence[Int[np.ndarray, " members"]],
     settings: list[dict[str, Any]],
     result: SweepResult | None,
     ways: Ways,
@@ -169,7 +205,7 @@ def _failure(
     members = []
     for task in (tasks[number] for number in sorted(failed)):
         first = task.place * len(task.members)
-        own = kinds[task.kind].members[first : first + task.real]
+        own = of_kinds[task.kind][first : first + task.real]
         members += [settings[member] for member in own]
     whole = SweepError(members, result, f"{type(error).__name__}: {error}")
     whole.__cause__ = error

@@ -1,4 +1,18 @@
-"""Workers of other processes, behind an executor of the user's."""
+"""Workers of other processes, behind an executor of the user's.
+
+An executor is whatever has ``submit(function, *arguments)`` and gives a future, something with
+``done()``, ``result()`` and ``cancel()``: pools of ``concurrent.futures``, Dask's ``Client``,
+``mpi4py.futures.MPIPoolExecutor`` and ``submitit.AutoExecutor`` are such. Ray has no ``submit``,
+and two lines make one of it::
+
+    call = ray.remote(lambda function, *arguments: function(*arguments))
+    executor = types.SimpleNamespace(submit=lambda *given: call.remote(*given).future())
+
+It does not tell how many workers it has: ``sweep(executor=executor, workers=...)`` does. Ray
+itself trains a task again whose worker is lost. Its processes listen on all addresses of the
+machine, whatever they are told, and do what anybody asks of them who reaches these: it is for a
+network of its own, behind a firewall.
+"""
 
 from __future__ import annotations
 

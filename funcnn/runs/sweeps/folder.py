@@ -5,7 +5,10 @@
     .funcnn.lock       held by the sweep that writes here
     sweep.json         which sweep it is: everything that its bits depend on
     group-00000.npz    what came of a group, with the digest of its arrays
+    rung-000.json      with halving, whose groups come next, and how many steps they make
 ```
+
+The groups of a halving are numbered on from one rung to the next.
 """
 
 from __future__ import annotations
@@ -30,12 +33,13 @@ from funcnn.checkpoints.manifest import differences
 from funcnn.core import ArgumentError, ArgumentTypeError
 from funcnn.data.files import is_path, opened, require_file, write_whole
 from funcnn.data.numpy_files import read_npz, write_npz
-from funcnn.runs.manifest import digest, manifest_of
-from funcnn.runs.plan import Plan
+from funcnn.runs.manifest import digest, manifest_of, of_samples
+from funcnn.runs.samples import Prepared
+from funcnn.runs.sweeps.halving import Rung
 from funcnn.runs.sweeps.kinds import Kind
 from funcnn.runs.sweeps.tasks import Keep, Part
 
-__all__ = ["SweepFolder", "as_path", "described", "read_manifest", "read_part"]
+__all__ = ["SweepFolder", "as_path", "described", "read_manifest", "read_part", "read_rungs"]
 
 MANIFEST = "sweep.json"
 
@@ -52,7 +56,11 @@ INSTRUCTIONS = ("avx2", "avx", "sse4_2")
 
 
 def described(
-    kinds: Sequence[Kind], settings: list[dict[str, Any]], keep_every: int, keep: Keep
+    kinds: Sequence[Kind],
+    settings: list[dict[str, Any]],
+    keep_every: int,
+    keep: Keep,
+    halving: int | None = None,
 ) -> dict[str, Any]:
     """A sweep in JSON's words, but for the width of its groups.
 
@@ -62,7 +70,7 @@ def described(
     # Numbers are in the settings, and of a schedule in what the members have of their own.
     own = [[one.get("learning_rate") for one in kind.own] for kind in kinds]
     has_schedules = any(isinstance(rate, dict) for rates in own for rate in rates)
-    words = [_words(kind.plan) for kind in kinds]
+    words = [_words(kind) for kind in kinds]
     _require_told_apart(kinds, [one["asked"] for one in words])
     return ({"schedules": own} if has_schedules else {}) | {
         "format": FORMAT,
@@ -70,6 +78,7 @@ def described(
         "members": len(settings),
         "keep_every": keep_every,
         "keep": keep,
+        "halving": halving,
         "kinds": {str(number): one["asked"] for number, one in enumerate(words)},
         "machine": {
             "jaxlib": importlib.metadata.version("jaxlib"),
@@ -96,12 +105,18 @@ def _require_told_apart(kinds: Sequence[Kind], words: Sequence[Mapping[str, Any]
             )
 
 
-def _words(plan: Plan) -> dict[str, Any]:
+def _words(kind: Kind) -> dict[str, Any]:
     """What the members of a kind do, which versions do it, and what is shown of it."""
+    plan = kind.plan
     problem = manifest_of(plan, plan.watched.words)
     paths = jax.tree.leaves_with_path(plan.shapes.state.params)
     asked = {name: one for name, one in problem.items() if name != "versions"}
-    asked["preparation"] = plan.preparation.as_json()
+    samples = _numbered([own["data"] for own in kind.own if "data" in own])
+    if samples:
+        del asked["data"]
+        asked["samples"] = {str(number): _of_one(one) for one, number in samples.values()}
+    else:
+        asked["preparation"] = plan.preparation.as_json()
     if plan.starts:
         asked["starts"] = digest(plan.starts)
     if plan.resampled:
@@ -116,8 +131,22 @@ def _words(plan: Plan) -> dict[str, Any]:
             "monitor": plan.watched.monitor,
             "higher_is_better": plan.watched.higher_is_better,
             "has_best": plan.watched.patience is not None,
+            "samples": [samples[id(own["data"])][1] for own in kind.own] if samples else None,
         },
     }
+
+
+def _numbered(sets: Sequence[Prepared]) -> dict[int, tuple[Prepared, int]]:
+    """The samples of members, of which several may have the same, each once, with its number."""
+    numbered: dict[int, tuple[Prepared, int]] = {}
+    for one in sets:
+        numbered.setdefault(id(one), (one, len(numbered)))
+    return numbered
+
+
+def _of_one(samples: Prepared) -> dict[str, Any]:
+    data = of_samples(samples.training, samples.validation)
+    return {"data": data, "preparation": samples.preparation.as_json()}
 
 
 class SweepFolder:
@@ -174,9 +203,17 @@ class SweepFolder:
         """Say which sweep it is, where nothing says so yet."""
         if self._saved is None:
             self._saved = self._words | {"group": group}
-            content = json.dumps(self._saved).encode()
-            write_whole(self.folder / MANIFEST, lambda stream: stream.write(content))
-            files.sync(self.folder)
+            self._write(MANIFEST, self._saved)
+
+    def begin_rung(self, rung: Rung) -> None:
+        """Say whose groups are the next."""
+        members = [own.tolist() for own in rung.members]
+        self._write(f"rung-{rung.number:03d}.json", {"steps": rung.steps, "members": members})
+
+    def _write(self, name: str, words: dict[str, Any]) -> None:
+        content = json.dumps(words).encode()
+        write_whole(self.folder / name, lambda stream: stream.write(content))
+        files.sync(self.folder)
 
     def put(self, number: int, part: Part) -> None:
         """Write what came of a finished group; on return it is on the disk."""
@@ -237,6 +274,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
                 f"this one reads format {FORMAT}"
             )
     return words
+
+
+def read_rungs(folder: Path) -> list[tuple[int, list[list[int]]]]:
+    """Of each rung of a halving how many steps it goes to, and the members of each kind.
+
+    Raises:
+        ArgumentError: where one is damaged.
+    """
+    rungs = []
+    for path in sorted(folder.glob("rung-*.json")):
+        with opened(path) as stream:
+            words = json.loads(stream.read())
+            rungs.append((words["steps"], words["members"]))
+    return rungs
 
 
 def read_part(folder: Path, number: int, steps: int) -> Part:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from funcnn.runs.divergence import NEVER
 from funcnn.runs.sweeps.tasks import order_of
@@ -61,13 +61,29 @@ def ranked(
     score: Float[np.ndarray, " members"],
     diverged: Int[np.ndarray, " members"],
     higher_is_better: bool,
+    ends: Shaped[np.ndarray, " members"] | None = None,
 ) -> Int[np.ndarray, " members"]:
     """All members from the best to the worst, those that diverged at the end.
 
     Those with folds are ranked by the mean of all of their folds, and the folds of one setting
     among each other.
+
+    Args:
+        settings: of each member.
+        score: what ranks it.
+        diverged: its first step that is not finite, or ``NEVER``.
+        higher_is_better: whether a higher score is a better one.
+        ends: what tells which members were dropped before which: those of a lower number come
+            after all others.
+
+    >>> ranked([{}] * 3, np.array([3.0, 1.0, 2.0]), np.full(3, -1), False, np.array([8, 4, 8]))
+    array([2, 0, 1])
     """
     order = order_of(score, diverged, higher_is_better)
     mean = over_folds(settings, score, diverged)
     falling = -mean if higher_is_better else mean
-    return order[np.argsort(falling[order], kind="stable")]
+    order = order[np.argsort(falling[order], kind="stable")]
+    if ends is None:
+        return order
+    late = np.where(diverged == NEVER, ends, -np.inf)
+    return order[np.argsort(-late[order], kind="stable")]

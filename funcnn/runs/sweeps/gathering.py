@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Shaped
 from funcnn.core import Params, TrainState
 from funcnn.runs.observers.losses import kept_steps
 from funcnn.runs.plan import Plan
-from funcnn.runs.sweeps.tasks import Keep, Part, best_of
+from funcnn.runs.sweeps.tasks import Keep, Part, best_of, keeping
 
 __all__ = ["Gathering"]
 
@@ -164,8 +164,7 @@ class Gathering:
         for number, part in parts.items():
             rows = chosen[place : place + len(part.kept)]
             place += len(part.kept)
-            if not rows.any():
+            if rows.any():
+                self._states[number] = keeping(part, rows)
+            else:
                 del self._states[number]
-            elif not rows.all():
-                state = [leaf[rows] for leaf in part.state]
-                self._states[number] = part._replace(kept=part.kept[rows], state=state)

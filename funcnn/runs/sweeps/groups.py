@@ -9,7 +9,6 @@ from typing import Any
 import jax
 
 from funcnn.core.cores import usable_cores
-from funcnn.runs.plan import Plan
 from funcnn.runs.shapes import bytes_of, memory_of, structs
 from funcnn.runs.sweeps.kinds import Kind
 from funcnn.runs.sweeps.tasks import Keep, Task
@@ -38,22 +37,28 @@ def width_of(kinds: Sequence[Kind], workers: int) -> int:
         workers: how many groups are worked on at a time.
     """
     members = max(len(kind.members) for kind in kinds)
-    widest = min(_widest(kind.plan) for kind in kinds)
+    widest = min(map(_widest, kinds))
     # The groups of one kind are all the workers have, or a part of it.
     workers = math.ceil(workers / len(kinds))
     groups = workers * math.ceil(members / (workers * widest))
     return math.ceil(members / groups)
 
 
-def _widest(plan: Plan) -> int:
-    """How many members that make a plan may go side by side."""
+def _widest(kind: Kind) -> int:
+    """How many members of a kind may go side by side."""
+    plan, own, given = kind.plan, 0, 0
     memory = memory_of(plan.problem, plan.form, plan.shapes, structs(plan.data), plan.dtype)
-    own = sum(map(bytes_of, jax.tree.leaves(plan.data))) if plan.resampled else 0
-    room = MEMORY // (memory.whole + own)
+    if plan.has_own_data(kind.own):
+        own, given = memory.data, _bytes_of((plan.data, plan.validation))
+    room = MEMORY // (memory.whole + own + given)
     if jax.default_backend() == "cpu":
         cores = usable_cores()
         room = min(room // cores, CACHE // (cores * (memory.step + own)))
     return min(max(1, room), WIDEST)
+
+
+def _bytes_of(tree: Any) -> int:
+    return sum(map(bytes_of, jax.tree.leaves(tree)))
 
 
 def in_groups(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -23,15 +23,31 @@ from funcnn.runs.plan import Plan
 from funcnn.runs.sweeps.folds import FOLD, alike, ranked
 from funcnn.runs.sweeps.groups import in_groups
 from funcnn.runs.sweeps.kinds import Kind
-from funcnn.runs.sweeps.tasks import Part, Task, part_of
+from funcnn.runs.sweeps.tasks import Keep, Part, Task, keeping, part_of
 
-__all__ = ["DROPPED", "check_halving", "halved"]
+__all__ = ["DROPPED", "Rung", "check_halving", "halved"]
 
 DROPPED = "dropped"
 """The name, among what is measured, of whether a member was dropped."""
 
 
-def check_halving(plans: Sequence[Plan], halving: Any, folder: Any, keep: Any) -> int:
+class Rung(NamedTuple):
+    """What is trained from one halving to the next.
+
+    Attributes:
+        number: which, from 0.
+        steps: how many steps the members have made at its end.
+        members: of each kind those that have come so far, by their places in the sweep.
+        tasks: their groups.
+    """
+
+    number: int
+    steps: int
+    members: list[Int[np.ndarray, " members"]]
+    tasks: list[Task]
+
+
+def check_halving(plans: Sequence[Plan], halving: Any) -> int:
     """The steps between two halvings.
 
     Raises:
@@ -47,8 +63,6 @@ def check_halving(plans: Sequence[Plan], halving: Any, folder: Any, keep: Any) -
         )
     if every >= plan.steps:
         raise ArgumentError(f"halving={every} must be below the {plan.steps} steps")
-    if folder is not None or keep != "all":
-        raise ArgumentError("halving: all params stay in memory; leave folder= and keep= out")
     evaluation, patience = plan.watched
     if patience is not None and patience.patience is not None:
         raise ArgumentError("halving and patience: give one of the two")
@@ -66,11 +80,13 @@ def halved(
     width: int,
     keep_every: int,
     every: int,
-    train: Callable[[list[Task]], Sequence[Part] | None],
+    keep: Keep,
+    train: Callable[[Rung], Sequence[Part] | None],
 ) -> list[Part] | None:
     """Train all members for some steps, the better half for some more, and so on.
 
-    Members that differ in their fold alone go on together.
+    Members that differ in their fold alone go on together; where one of them has diverged they
+    have no mean to be ranked by, and none of them goes on.
 
     Args:
         kinds: the members, and what they do.
@@ -78,13 +94,15 @@ def halved(
         width: how many go side by side.
         keep_every: the steps between losses that are kept.
         every: the steps after which the worse half stops.
-        train: gives what came of groups; None where it was interrupted.
+        keep: whose states are kept in the end.
+        train: gives what came of the groups of a rung, with all of their states; None where it
+            was interrupted.
 
     Returns:
         What came of all members, kind by kind, where training was interrupted up to the last
         halving; None where it was before the first.
     """
-    going = [_Going(kind) for kind in kinds]
+    going = [_Going(kind, keep) for kind in kinds]
     steps, higher = kinds[0].plan.steps, kinds[0].plan.watched.higher_is_better
     done = stages = 0
     while done < steps and any(len(one.alive) for one in going):
@@ -96,7 +114,7 @@ def halved(
             for number, one in enumerate(going)
             for task in one.tasks(number, width, keep_every)
         ]
-        parts = train(tasks)
+        parts = train(Rung(stages, until, [one.members for one in going], tasks))
         if parts is None:
             if not stages:
                 return None
@@ -113,7 +131,7 @@ def halved(
             own = [settings[member] for member in alive]
             best = ranked(own, score, diverged, higher)
             kept = list(dict.fromkeys(units[best]))[: math.ceil((units.max() + 1) / 2)]
-            chosen = np.isin(units, kept) & (diverged == NEVER)
+            chosen = np.isin(units, kept) & ~np.isin(units, units[diverged != NEVER])
         living = [one for one in going if len(one.alive)]
         ends = np.cumsum([len(one.alive) for one in living])
         for one, part, own in zip(living, found, np.split(chosen, ends[:-1]), strict=True):
@@ -122,21 +140,26 @@ def halved(
     return [one.together(keep_every, done, stages) for one in going]
 
 
+_Ended = tuple[int, Int[np.ndarray, " members"], Part]
+"""The stage at which members of a kind have ended, their places in the kind, what came of them."""
+
+
 class _Going:
     """The members of a kind, of which some go on.
 
     Args:
         kind: the members, and what they do.
+        keep: whose states are kept in the end.
 
     Attributes:
         alive: those that go on, by their places in the kind.
     """
 
-    def __init__(self, kind: Kind) -> None:
-        self._kind = kind
+    def __init__(self, kind: Kind, keep: Keep) -> None:
+        self._kind, self._keep = kind, keep
         self.alive = np.arange(len(kind.members))
         self._before: Part | None = None
-        self._ended: list[tuple[int, Int[np.ndarray, " members"], Part]] = []
+        self._ended: list[_Ended] = []
 
     @property
     def members(self) -> Int[np.ndarray, " members"]:
@@ -162,7 +185,8 @@ class _Going:
     def go_on(self, found: Part, chosen: Bool[np.ndarray, " alive"], stage: int) -> None:
         """Take what came of them at a stage, of which the chosen go on."""
         stopped, going = np.flatnonzero(~chosen), np.flatnonzero(chosen)
-        self._ended.append((stage, self.alive[stopped], part_of([found], stopped)))
+        ended = (stage, self.alive[stopped], part_of([found], stopped))
+        self._ended = self._with_the_best([*self._ended, ended])
         self.alive, self._before = self.alive[going], part_of([found], going)
 
     def together(self, keep_every: int, steps: int, stages: int) -> Part:
@@ -175,7 +199,7 @@ class _Going:
         """
         plan, before = self._kind.plan, self._before
         assert before is not None
-        ended = [*self._ended, (stages, self.alive, before)]
+        ended = self._with_the_best([*self._ended, (stages, self.alive, before)])
         losses = len(kept_steps(steps, keep_every))
         records = 0 if plan.watched.evaluation is None else plan.watched.evaluation.rows(steps)
         filled = []
@@ -195,6 +219,23 @@ class _Going:
             whole = part._replace(losses=_padded(made, losses), measured=measured, steps=steps)
             filled.append(whole)
         return part_of(filled, np.argsort(np.concatenate([members for _, members, _ in ended])))
+
+    def _with_the_best(self, ended: list[_Ended]) -> list[_Ended]:
+        """Members that have ended, without the states of those that so many others surpass."""
+        if self._keep == "all":
+            return ended
+        score = np.concatenate([part.score for _, _, part in ended])
+        diverged = np.concatenate([part.diverged for _, _, part in ended])
+        stages = np.concatenate([np.full(len(own), stage) for stage, own, _ in ended])
+        higher = self._kind.plan.watched.higher_is_better
+        best = np.zeros(len(score), bool)
+        order = ranked([], score, diverged, higher, stages)
+        best[order[: self._keep if isinstance(self._keep, int) else 0]] = True
+        each = np.split(best, np.cumsum([len(own) for _, own, _ in ended])[:-1])
+        return [
+            (stage, own, keeping(part, chosen[part.kept]))
+            for (stage, own, part), chosen in zip(ended, each, strict=True)
+        ]
 
 
 def _padded(column: np.ndarray, wanted: int) -> np.ndarray:

@@ -83,9 +83,13 @@ def joined(
         for name in given[0].measured
     }
     ends = _of_all(given, lambda one: np.full(len(one.places), one.found.steps))
+    steps = measured.get("steps", np.where(diverged == NEVER, ends, diverged))
+    dropped = measured.get(DROPPED, np.zeros(len(settings), bool))
     best = None
-    if isinstance(keep, int):
-        best = ranked(settings, scores, diverged, plan.watched.higher_is_better)[:keep]
+    if keep != "all":
+        lasted = np.where(dropped, steps, np.inf)
+        order = ranked(settings, scores, diverged, plan.watched.higher_is_better, lasted)
+        best = order[: keep if isinstance(keep, int) else 0]
     compile_seconds = max(one.found.compile_seconds for one in given)
     return SweepResult(
         kinds=tuple(_kind_result(one, settings, best) for one in given),
@@ -96,8 +100,8 @@ def joined(
         scores=scores,
         monitor=plan.watched.monitor,
         higher_is_better=plan.watched.higher_is_better,
-        steps=measured.get("steps", np.where(diverged == NEVER, ends, diverged)),
-        dropped=measured.get(DROPPED, np.zeros(len(settings), bool)),
+        steps=steps,
+        dropped=dropped,
         history=_history(given, measured, recorded),
         best_steps=measured.get("best_step"),
         dtype=plan.dtype,
@@ -138,7 +142,9 @@ def _kind_result(
     return KindResult(
         members=given.places,
         model=plan.model,
-        preparation=plan.preparation,
+        preparations=[
+            plan.prepared_of(given.kind.own[place]).preparation for place in found.members()
+        ],
         recipe=plan.recipe,
         form=plan.form.name,
         per_epoch=plan.per_epoch,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,12 +16,12 @@ __all__ = ["KindResult"]
 
 
 class KindResult(NamedTuple):
-    """What members share whose networks, optimizers and samples are of one kind.
+    """What members share whose networks, optimizers and shapes of samples are of one kind.
 
     Attributes:
         members: which of the sweep's members they are, (members,).
         model: the model that was trained.
-        preparation: what was done to the data, as in ``TrainResult``.
+        preparations: what was done to the data of each, as in ``TrainResult``.
         recipe: the model's name and options, as in ``TrainResult``.
         form: ``"direct"`` or ``"gram"``, as in ``TrainResult``.
         per_epoch: how many steps go once through all samples.
@@ -34,7 +35,7 @@ class KindResult(NamedTuple):
 
     members: Int[np.ndarray, " members"]
     model: Model
-    preparation: Preparation
+    preparations: Sequence[Preparation]
     recipe: dict[str, Any] | None
     form: str
     per_epoch: int
@@ -48,6 +49,10 @@ class KindResult(NamedTuple):
     def params(self) -> Params:
         """The params of the best records, where there are any, or else those of the states."""
         return self.state.params if self.best_params is None else self.best_params
+
+    def preparation(self, member: int) -> Preparation:
+        """What was done to the data of a member."""
+        return self.preparations[int(np.searchsorted(self.members, member))]
 
     def own(self, member: int, tree: Any) -> Any:
         """A member's part of a tree of arrays, (kept, ...); None where it was not kept."""

@@ -1,14 +1,16 @@
 """The kinds of a sweep's members: those of one kind share a plan, and so what is compiled.
 
-Seeds, numbers of the optimizer and params may differ inside one compiled loop. Whatever else
-differs between members, such as the width of a layer or the samples, makes another kind.
+Seeds, numbers of the optimizer, params and samples of the same shapes may differ inside one
+compiled loop. Whatever else differs between members, such as the width of a layer or the number of
+samples, makes another kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Int
 
@@ -24,13 +26,17 @@ APART = (
 """The arguments of ``train`` of which a list gives members of several kinds."""
 
 
+SAMPLES = ("data", "fold")
+"""Those of the values that make kinds which say no more than what to train on."""
+
+
 class Kind(NamedTuple):
     """Members of one kind.
 
     Attributes:
         plan: what each of them does.
         members: which of the sweep's members they are.
-        own: what each has in place of the plan's seed, params and numbers.
+        own: what each has in place of the plan's seed, params, numbers and samples.
     """
 
     plan: Plan
@@ -106,6 +112,9 @@ def kinds_of(
 ) -> list[Kind]:
     """The members, put together by their kinds, in the order in which these come.
 
+    Where plans differ in samples alone, and these have the same shapes, their members are of one
+    kind, and have their samples of their own.
+
     Args:
         settings: of each member, the values of ``apart`` by their places.
         apart: the values that make kinds; a fold by its number.
@@ -115,13 +124,15 @@ def kinds_of(
     for member, setting in enumerate(settings):
         key = tuple(_kept_apart(name, apart[name], setting[name]) for name in apart)
         places.setdefault(key, []).append(member)
-    kinds = []
-    for members in places.values():
+    alike: dict[Hashable, list[Kind]] = {}
+    for key, members in places.items():
         first = settings[members[0]]
         plan = planned({name: values[first[name]] for name, values in apart.items()})
         own = [_own(settings[member], apart) for member in members]
-        kinds.append(Kind(plan, np.array(members), own))
-    return kinds
+        beside = [one for one, name in zip(key, apart, strict=True) if name not in SAMPLES]
+        shared = (*beside, *_shared(plan))
+        alike.setdefault(shared, []).append(Kind(plan, np.array(members), own))
+    return [_together(kinds) for kinds in alike.values()]
 
 
 def _kept_apart(name: str, values: Sequence[Any], place: int) -> Any:
@@ -130,6 +141,30 @@ def _kept_apart(name: str, values: Sequence[Any], place: int) -> Any:
     if name == "learning_rate" and isinstance(value, Schedule):
         return value.function, value.settings  # Its numbers stand in the state.
     return place
+
+
+def _shared(plan: Plan) -> tuple[Hashable, ...]:
+    """What must be the same of two plans, so that they differ in samples alone.
+
+    It is all that follows from samples. All else is the same where the same was asked for.
+    """
+    samples = (plan.data, plan.validation, plan.preparation.y_scale)
+    leaves, tree = jax.tree.flatten((samples, plan.shapes))
+    arrays = tuple((type(leaf), leaf.shape, leaf.dtype) for leaf in leaves)
+    return plan.problem, plan.form, plan.steps, plan.per_epoch, tree, arrays
+
+
+def _together(kinds: Sequence[Kind]) -> Kind:
+    """Kinds that differ in samples alone, as one."""
+    if len(kinds) == 1:
+        return kinds[0]
+    members = np.concatenate([kind.members for kind in kinds])
+    own = []
+    for kind in kinds:
+        samples = {"data": kind.plan.prepared}
+        own += [one | samples for one in kind.own]
+    order = np.argsort(members)
+    return Kind(kinds[0].plan, members[order], [own[place] for place in order])
 
 
 def _plain(value: Any) -> Any:

@@ -12,15 +12,45 @@ from funcnn.data.arrays import to_numpy
 from funcnn.runs.sweeps.folds import FOLD
 from funcnn.runs.sweeps.kinds import APART
 
-__all__ = ["MODES", "NUMBERS", "combined", "swept_values"]
+__all__ = ["MODES", "NUMBERS", "combined", "refuse_several", "swept_values"]
 
 NUMBERS = ("learning_rate", "momentum", "weight_decay", "alpha", "eps", "beta1", "beta2")
 """The optimizers' numbers that live in their state, and so can differ between members."""
 
+LISTS = (
+    "data", "target", "categories", "params", "metrics", "validation", "sample_weight", "batches",
+    "class_weight", "pos_weight",
+)  # fmt: skip
+"""The arguments of which one value may be a list, a tuple or an array."""
+
+TUPLES = ("model", "hidden")
+"""Those of which one value may be a tuple."""
+
 MODES = ("product", "zip")
+
+SWEPT = f"What can be swept: seed, params, {', '.join((*NUMBERS, *APART))}"
 
 MOST_MEMBERS = 2**20
 """Far more, and the settings alone would fill the memory."""
+
+
+def refuse_several(arguments: Mapping[str, Any]) -> None:
+    """Refuse several values of what is not swept, and several that are no list.
+
+    Raises:
+        ArgumentTypeError: naming the first of such arguments.
+    """
+    for name, value in arguments.items():
+        if name in LISTS or not _are_several(value):
+            continue
+        if name in APART:
+            if type(value) not in (list, range) and name not in TUPLES:
+                raise ArgumentTypeError(f"{name}={value!r:.60}: several values are a list")
+        elif name not in ("seed", *NUMBERS):
+            raise ArgumentTypeError(
+                f"{name}={value!r:.60}: {name} is not swept, and needs one value: call sweep once "
+                f"for each. {SWEPT}"
+            )
 
 
 def swept_values(
@@ -56,8 +86,7 @@ def swept_values(
     if not swept and not or_folds:
         raise ArgumentError(
             "nothing is swept: give several values, such as seed=range(8) or "
-            f"learning_rate=[1e-3, 1e-2], for any of seed, params, {', '.join(NUMBERS)}, or of "
-            f"{', '.join(APART)}; or folds"
+            f"learning_rate=[1e-3, 1e-2], or folds. {SWEPT}"
         )
     return swept
 
@@ -99,6 +128,11 @@ def _is_sequence(value: Any) -> bool:
     if isinstance(value, (str, bytes, Mapping)) or getattr(value, "ndim", 1) == 0:
         return False
     return hasattr(value, "__len__") and hasattr(value, "__getitem__")
+
+
+def _are_several(value: Any) -> bool:
+    """Whether it is a list, a tuple, a range or an array; what has names, as optax's, is not."""
+    return type(value) in (list, tuple, range) or getattr(value, "ndim", 0) > 0
 
 
 def _as_values(name: str, value: Any) -> Sequence[Any]:

@@ -43,7 +43,7 @@ class SweepResult:
 
     Attributes:
         kinds: the members by their kind: those of one share what is compiled. There is one,
-            unless members differ in more than seeds, params and numbers.
+            unless members differ in more than seeds, params, numbers and samples of one shape.
         settings: the values of what was swept, one dict a member; a value that is no number and
             no text is named by its place in the list that was given, ``2``, or ``"schedule 2"``.
         losses: the loss before an update, (members, losses), in the sweep's dtype; NaN
@@ -141,9 +141,8 @@ class SweepResult:
         setting among each other. Those that were dropped come after all others, the first ones
         last.
         """
-        order = ranked(self.settings, self.scores, self.diverged, self.higher_is_better)
-        stage = np.where(self.dropped, -self.steps, -np.inf)
-        order = order[np.argsort(stage[order], kind="stable")]
+        ends = np.where(self.dropped, self.steps, np.inf)
+        order = ranked(self.settings, self.scores, self.diverged, self.higher_is_better, ends)
         return order[self.diverged[order] == NEVER]
 
     def best(self) -> TrainResult:
@@ -193,7 +192,7 @@ class SweepResult:
             model=kind.model,
             params=jax.tree.map(np.array, params),
             state=state,
-            preparation=kind.preparation,
+            preparation=kind.preparation(member),
             recipe=kind.recipe,
             losses=losses,
             history=self._history(member),
@@ -238,7 +237,7 @@ class SweepResult:
         params = kind.own(member, kind.params)
         if params is None or self.diverged[member] != NEVER:
             return self.result(member)  # It says why there is none.
-        return Predictor(kind.model, params, kind.preparation, kind.recipe)
+        return Predictor(kind.model, params, kind.preparation(member), kind.recipe)
 
     def _kind(self, member: int) -> KindResult:
         return next(kind for kind in self.kinds if member in kind.members)

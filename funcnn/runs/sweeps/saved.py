@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from funcnn.runs.divergence import NEVER
 from funcnn.runs.observers.losses import kept_steps
 from funcnn.runs.predictor import Predictor, predictor_of
 from funcnn.runs.preparation import Preparation
-from funcnn.runs.sweeps.folder import as_path, read_manifest, read_part
+from funcnn.runs.sweeps.folder import as_path, read_manifest, read_part, read_rungs
 from funcnn.runs.sweeps.folds import ranked
 from funcnn.runs.sweeps.tables import rows_of
 from funcnn.runs.sweeps.tasks import Part
@@ -30,15 +31,20 @@ class _Group(NamedTuple):
         number: which.
         kind: the number of its members' kind.
         members: which of the sweep's members they are.
+        steps: how many steps they have made.
     """
 
     number: int
     kind: int
     members: Sequence[int]
+    steps: int
 
 
 class SavedSweep:
     """The finished groups of a sweep in a folder; those still to be trained are left out.
+
+    Of a sweep with ``halving`` these are all members, as they were at the end of the last rung
+    that is finished; where the first is not, its finished groups.
 
     Args:
         folder: the folder.
@@ -57,7 +63,9 @@ class SavedSweep:
         self.group: int = self._words["group"]
         stems = (path.stem for path in self.folder.glob("group-*.npz"))
         numbers = {int(stem.removeprefix("group-")) for stem in stems}
-        self._groups = [one for one in _groups(self._words) if one.number in numbers]
+        self._rungs = read_rungs(self.folder)
+        self._groups = _finished(_groups(self._words, self._rungs), numbers, bool(self._rungs))
+        # Who has gone on after a halving stands in several: the last counts.
         self._place = {
             member: (group, row)
             for group in self._groups
@@ -69,7 +77,7 @@ class SavedSweep:
             {name: _value(column[member]) for name, column in columns.items()}
             for member in self.members
         ]
-        logged = [self._logged_steps(kind) for kind in range(len(self._words["kinds"]))]
+        logged = [self._logged_steps(steps) for steps in self._all_steps()]
         self.logged_steps: Int[np.ndarray, " losses"] = np.unique(np.concatenate(logged))
 
     @functools.cached_property
@@ -94,7 +102,7 @@ class SavedSweep:
         Those with folds are ranked by the mean of those of their folds that are finished.
         """
         higher = self._words["shown"][0]["higher_is_better"]
-        order = ranked(self.settings, self.scores, self.diverged, higher)
+        order = ranked(self.settings, self.scores, self.diverged, higher, self._ends())
         return order[self.diverged[order] == NEVER]
 
     def rows(self) -> list[dict[str, Any]]:
@@ -145,13 +153,14 @@ class SavedSweep:
         Raises:
             ArgumentError: for a model of one's own, which no folder can hold; as :meth:`params`.
         """
-        group, _ = self._place[self.members[member]]
+        whole = self.members[member]
+        group, _ = self._place[whole]
         recipe = self._words["shown"][group.kind]["recipe"]
         if recipe is None:
             raise ArgumentError(
                 f"{self.folder} holds the params of a model of one's own: params() reads them"
             )
-        preparation = Preparation.of_json(self._words["kinds"][str(group.kind)]["preparation"])
+        preparation = Preparation.of_json(self._told(group.kind, whole)["preparation"])
         return predictor_of(self.params(member), recipe, preparation)
 
     def __repr__(self) -> str:
@@ -165,17 +174,41 @@ class SavedSweep:
         diverged, scores = np.empty(count, np.int64), np.empty(count)
         for group in self._groups:
             part, rows = self._part(group), np.searchsorted(self.members, group.members)
-            columns = np.searchsorted(self.logged_steps, self._logged_steps(group.kind))
-            losses[np.ix_(rows, columns)] = part.losses
+            own = self._logged_steps(group.steps)
+            # The last loss of a rung is none of those that are kept of a longer run.
+            there = np.isin(own, self.logged_steps)
+            columns = np.searchsorted(self.logged_steps, own[there])
+            losses[np.ix_(rows, columns)] = part.losses[:, there]
             diverged[rows], scores[rows] = part.diverged, part.score
         return losses, diverged, scores
 
-    def _logged_steps(self, kind: int) -> Int[np.ndarray, " losses"]:
-        return kept_steps(self._words["kinds"][str(kind)]["steps"], self._words["keep_every"])
+    def _all_steps(self) -> list[int]:
+        """How many steps there are to be told of; of several kinds each its own."""
+        if self._rungs:
+            return [max((group.steps for group in self._groups), default=self._rungs[0][0])]
+        return [kind["steps"] for kind in self._words["kinds"].values()]
+
+    def _ends(self) -> Float[np.ndarray, " members"]:
+        """After how many steps each member was dropped; infinity where it was not."""
+        if not self._rungs:
+            return np.full(len(self.members), np.inf)
+        going = {member for own in self._rungs[-1][1] for member in own}
+        steps = [self._place[member][0].steps for member in self.members]
+        return np.where(np.isin(self.members, list(going)), np.inf, steps)
+
+    def _told(self, kind: int, member: int) -> dict[str, Any]:
+        """What the manifest tells of the samples of a member of the whole sweep."""
+        told, shown = self._words["kinds"][str(kind)], self._words["shown"][kind]
+        if shown.get("samples") is None:
+            return told
+        number = shown["samples"][_members(self._words, kind).index(member)]
+        return told["samples"][str(number)]
+
+    def _logged_steps(self, steps: int) -> Int[np.ndarray, " losses"]:
+        return kept_steps(steps, self._words["keep_every"])
 
     def _part(self, group: _Group) -> Part:
-        steps = self._words["kinds"][str(group.kind)]["steps"]
-        return read_part(self.folder, group.number, steps)
+        return read_part(self.folder, group.number, group.steps)
 
 
 def load_sweep(folder: str | os.PathLike[str]) -> SavedSweep:
@@ -193,15 +226,37 @@ def load_sweep(folder: str | os.PathLike[str]) -> SavedSweep:
     return SavedSweep(folder)
 
 
-def _groups(words: Mapping[str, Any]) -> list[_Group]:
-    """All groups of a sweep, from its manifest."""
+def _groups(words: Mapping[str, Any], rungs: Sequence[tuple[int, list[list[int]]]]) -> list[_Group]:
+    """All groups of a sweep, from its manifest; of a halving those of the rungs that have begun."""
+    whole = [_members(words, kind) for kind in range(len(words["shown"]))]
+    steps = [words["kinds"][str(kind)]["steps"] for kind in range(len(whole))]
+    asked = [([until] * len(whole), members) for until, members in rungs]
     found: list[_Group] = []
-    for kind, shown in enumerate(words["shown"]):
-        members = shown["members"] or range(words["members"])
-        width = min(words["group"], len(members))
-        for first in range(0, len(members), width):
-            found.append(_Group(len(found), kind, members[first : first + width]))
+    for until, members in [(steps, whole)] if words.get("halving") is None else asked:
+        for kind, own in enumerate(members):
+            width = min(words["group"], len(whole[kind]))
+            for first in range(0, len(own), width):
+                found.append(_Group(len(found), kind, own[first : first + width], until[kind]))
     return found
+
+
+def _finished(groups: list[_Group], numbers: Collection[int], in_rungs: bool) -> list[_Group]:
+    """Those groups that are there; of rungs, those of the rungs of which all are."""
+    if not in_rungs:
+        return [group for group in groups if group.number in numbers]
+    whole: list[_Group] = []
+    for steps, rung in itertools.groupby(groups, lambda group: group.steps):
+        own = list(rung)
+        there = [group for group in own if group.number in numbers]
+        if len(there) < len(own):
+            return there if steps == groups[0].steps else whole
+        whole += own
+    return whole
+
+
+def _members(words: Mapping[str, Any], kind: int) -> Sequence[int]:
+    """The members of a kind."""
+    return words["shown"][kind]["members"] or range(words["members"])
 
 
 def _value(told: Any) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from funcnn.core import Params
 from funcnn.core.keys import key_of, run_words
@@ -21,7 +21,17 @@ from funcnn.runs.plan import Plan
 from funcnn.runs.run import Outcome, run
 from funcnn.runs.start import words_of
 
-__all__ = ["RECORD", "Keep", "Part", "Task", "best_of", "carry_out", "order_of", "part_of"]
+__all__ = [
+    "RECORD",
+    "Keep",
+    "Part",
+    "Task",
+    "best_of",
+    "carry_out",
+    "keeping",
+    "order_of",
+    "part_of",
+]
 
 Keep = str | int
 """Whose states are kept: ``"all"``, ``"losses"`` for nobody's, or of so many of the best."""
@@ -31,12 +41,12 @@ RECORD = "record."
 
 
 class Task(NamedTuple):
-    """What to do for a group, in plain values.
+    """What to do for a group, in plain values and arrays.
 
     Attributes:
         kind: the number of the kind that they are of.
         place: which of the groups of that kind it is.
-        members: what each has in place of the plan's seed, params and numbers.
+        members: what each has in place of the plan's seed, params, numbers and samples.
         real: how many of them are meant: the others fill up the last group.
         keep_every: the steps between losses that are kept.
         keep: whose states are kept.
@@ -88,7 +98,7 @@ def carry_out(plan: Plan, task: Task, observers: Sequence[Observer] = ()) -> Par
         observers: what looks on, and may stop the group.
     """
     recorded = Losses(task.keep_every)
-    records, stopping = _watching(plan)
+    records, stopping = _watching(plan, task.members)
     if task.until is not None:
         plan = plan._replace(steps=task.until)
     if task.before is not None:
@@ -155,21 +165,35 @@ def order_of(
 def part_of(parts: Sequence[Part], rows: Int[np.ndarray, " rows"] | None = None) -> Part:
     """Parts that have made the same steps as one; some rows of it, or all."""
 
-    def joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    def joined(arrays: Sequence[np.ndarray], chosen: np.ndarray | None = rows) -> np.ndarray:
         whole = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-        return whole if rows is None else whole[rows]
+        return whole if chosen is None else whole[chosen]
 
-    first, losses = parts[0], joined([part.losses for part in parts])
+    first, ends = parts[0], np.cumsum([len(part.losses) for part in parts])
+    kept = np.concatenate(
+        [part.kept + end - len(part.losses) for part, end in zip(parts, ends, strict=True)]
+    )
+    own = None  # Where the states of the rows stand.
+    if rows is not None:
+        there = np.isin(rows, kept)
+        own, kept = np.searchsorted(kept, rows[there]), np.flatnonzero(there)
     return Part(
-        losses=losses,
+        losses=joined([part.losses for part in parts]),
         diverged=joined([part.diverged for part in parts]),
         score=joined([part.score for part in parts]),
         measured={name: joined([part.measured[name] for part in parts]) for name in first.measured},
-        kept=np.arange(len(losses)),
-        state=[joined(leaves) for leaves in zip(*(part.state for part in parts), strict=True)],
+        kept=kept,
+        state=[joined(leaves, own) for leaves in zip(*(part.state for part in parts), strict=True)],
         steps=first.steps,
         compile_seconds=max(part.compile_seconds for part in parts),
     )
+
+
+def keeping(part: Part, rows: Bool[np.ndarray, " kept"]) -> Part:
+    """The part with some of the states that it has."""
+    if rows.all():
+        return part
+    return part._replace(kept=part.kept[rows], state=[leaf[rows] for leaf in part.state])
 
 
 def _gone_on(
@@ -205,11 +229,15 @@ def _gone_on(
     return plan._replace(done=done, state=state._replace(key=key), named=frozenset())
 
 
-def _watching(plan: Plan) -> tuple[Evaluations | None, MemberStopping | None]:
+def _watching(
+    plan: Plan, members: Sequence[Mapping[str, Any]]
+) -> tuple[Evaluations | None, MemberStopping | None]:
     """What looks at the scores of the members, as far as anybody asked for it."""
     evaluation, patience = plan.watched
     if evaluation is None:
         return None, None
+    if evaluation.data is not None and "data" in members[0]:
+        evaluation = evaluation.of_each([plan.prepared_of(member) for member in members])
 
     def scores(params: Params) -> dict[str, Any]:
         return evaluation.scores_of_members(plan.model, plan.loss, params)
