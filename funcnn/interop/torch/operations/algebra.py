@@ -135,4 +135,6 @@ ALGEBRA: dict[str, Callable[..., Any]] = {
     "linalg_inv_ex": _with_info(jnp.linalg.inv),
     "linalg_matrix_exp": jax.scipy.linalg.expm,
     "linalg_solve_triangular": triangular_solve,
+    "slogdet": lambda a: tuple(jnp.linalg.slogdet(a)),
+    "solve": jnp.linalg.solve,
 }
