@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_map
 from funcnn.core import ArgumentError
 from funcnn.interop.torch.branching import both_ways
 from funcnn.interop.torch.guards import Frozen, Writes, holding
+from funcnn.interop.torch.meanings import Meanings
 from funcnn.interop.torch.module import as_numpy, tensors_of
 from funcnn.interop.torch.numbers import Place, set_numbers
 from funcnn.interop.torch.program import Kind, Program, Value
@@ -205,6 +206,13 @@ class _Tracing:
         _require_unused(program, range(first, first + len(graded)), graded)
         structs = (jax.ShapeDtypeStruct(own[name].shape, _dtype(own[name])) for name in graded)
         ((left, after),) = outcome
+        meanings = Meanings()(program, [("input", place) for place in range(program.inputs)])
+        unchanged = [("value", place, False) for place in range(len(self.held))]
+        if meanings[1 : 1 + len(unchanged)] == unchanged:
+            raise ArgumentError(
+                "the step changes nothing that the module holds: it must call loss.backward() and "
+                "optimizer.step()"
+            )
         return Traced(program, tuple(live), tuple(structs)), left, _examples(after)
 
     def _made(
