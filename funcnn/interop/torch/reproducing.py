@@ -76,7 +76,8 @@ def reproduced(
         if optimizer is None:
             raise ArgumentError("optimizer: one of torch.optim is needed, over the parameters")
         step = plain_step(model, optimizer, "mse" if loss is None else loss, scheduler)
-    plan = make_plan(step, data, steps=steps, batch_size=batch_size, batches=batches)
+    model = step
+    plan = make_plan(model, data, steps=steps, batch_size=batch_size, batches=batches)
     checks.integer("steps", plan.steps, at_least=2)
     traced = plan.problem.optimizer
     assert isinstance(traced, TracedStep)

@@ -7,11 +7,10 @@ tensor lies in memory. In their place stand operations of our own, whose gradien
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch._C._functorch import peek_interpreter_stack
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -55,11 +54,20 @@ class Connected(torch.autograd.Function):
         return loss
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        """The gradient, which has none of its own in PyTorch either."""
-        of_x = torch.ops.funcnn.ctc_gradient(gradient, *ctx.saved_tensors, ctx.blank)
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
+        """The gradient by the logarithms."""
+        of_x = ConnectedBack.apply(*cotangents, *ctx.saved_tensors, ctx.blank)
         return of_x, None, None, None, None
+
+
+class ConnectedBack(torch.autograd.Function):
+    """The gradient of ``Connected``, which has none of its own: PyTorch's has none either."""
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> torch.Tensor:
+        """The gradient."""
+        del ctx
+        return torch.ops.funcnn.ctc_gradient(*given)
 
 
 class Solved(torch.autograd.Function):
@@ -73,8 +81,9 @@ class Solved(torch.autograd.Function):
         return x
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
         """Another system."""
+        (gradient,) = cotangents
         a, x = ctx.saved_tensors
         of_b = Solved.apply(a.mH, gradient)
         return -of_b @ x.mH, of_b
@@ -92,9 +101,9 @@ class Determined(torch.autograd.Function):
         return sign, size
 
     @staticmethod
-    def backward(ctx: Any, of_sign: torch.Tensor, of_size: torch.Tensor) -> Any:
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
         """The inverse, transposed."""
-        del of_sign
+        _, of_size = cotangents
         (a,) = ctx.saved_tensors
         return of_size[..., None, None] * torch.linalg.inv(a).mT
 
@@ -109,7 +118,7 @@ def ctc_loss(
     zero_infinity: bool = False,
 ) -> torch.Tensor:
     """``torch.ctc_loss`` and ``functional.ctc_loss``."""
-    reduction = REDUCTIONS.get(reduction, reduction)
+    reduction = REDUCTIONS[reduction] if isinstance(reduction, str) else reduction
     x_lengths, y_lengths = (
         torch.as_tensor(lengths, device=x.device).reshape(-1).long()
         for lengths in (x_lengths, y_lengths)
@@ -136,9 +145,16 @@ def solve(a: torch.Tensor, b: torch.Tensor, *, left: bool = True) -> torch.Tenso
     return x[..., 0] if is_vector else x
 
 
+class Sized(NamedTuple):
+    """What ``slogdet`` gives, by PyTorch's names."""
+
+    sign: torch.Tensor
+    logabsdet: torch.Tensor
+
+
 def slogdet(a: torch.Tensor) -> Any:
     """``torch.linalg.slogdet``."""
-    return torch.return_types.linalg_slogdet(Determined.apply(a))
+    return Sized(*Determined.apply(a))
 
 
 SUBSTITUTES: dict[Any, Callable[..., Any]] = {

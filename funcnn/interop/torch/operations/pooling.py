@@ -31,7 +31,7 @@ class Window(NamedTuple):
         stride: from one window to the next.
         padding: how many places before the first the first window begins.
         dilation: the distance between the places of a window.
-        count: how many windows there are.
+        windows: how many there are.
     """
 
     length: int
@@ -39,22 +39,22 @@ class Window(NamedTuple):
     stride: int
     padding: int
     dilation: int
-    count: int
+    windows: int
 
     @property
     def ends(self) -> tuple[int, int]:
         """How much is to be put before and after the axis, so that every window is full."""
-        last = (self.count - 1) * self.stride + self.dilation * (self.size - 1) - self.padding
+        last = (self.windows - 1) * self.stride + self.dilation * (self.size - 1) - self.padding
         return self.padding, max(0, last + 1 - self.length)
 
     @property
     def reach(self) -> int:
         """From the first window's first place to the last one's, both counted."""
-        return (self.count - 1) * self.stride + 1
+        return (self.windows - 1) * self.stride + 1
 
     def places(self, number: int) -> np.ndarray:
         """Where the place of that number of each window is; outside of the axis in padding."""
-        return np.arange(self.count) * self.stride + self.dilation * number - self.padding
+        return np.arange(self.windows) * self.stride + self.dilation * number - self.padding
 
 
 def _each(sizes: Sizes, axes: int, default: Sizes = 0) -> list[int]:
@@ -130,7 +130,7 @@ def _largest(x: Array, places: Array, axis: int, window: Window, scale: int) -> 
     """
     column = (-1, *[1] * (-1 - axis))
     largest = place = jnp.zeros((), x.dtype)
-    was_inside = np.zeros(window.count, bool)
+    was_inside = np.zeros(window.windows, bool)
     parts = zip(_read(x, axis, window, -jnp.inf), _read(places, axis, window, 0), strict=True)
     for number, (values, after) in enumerate(parts):
         along = window.places(number)

@@ -185,8 +185,9 @@ def _gradient(
         kept = jax.vmap(CELLS[cell].step)(before, gates, before[0] @ weight.T + bias)[1]
 
     def step(later: States, at: tuple[States, ...]) -> tuple[States, tuple[Array, ...]]:
-        total = jax.tree.map(jnp.add, later, at[-1])
-        earlier, gate, hidden = CELLS[cell].pull(*at[:-1], total)
+        of_step, own, then, here = at
+        total = jax.tree.map(jnp.add, later, here)
+        earlier, gate, hidden = CELLS[cell].pull(of_step, own, then, total)
         # What is the same for both is written once.
         both = (gate,) if hidden is gate else (gate, hidden)
         return (earlier[0] + hidden @ weight, *earlier[1:]), both
