@@ -13,6 +13,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from funcnn.interop.torch.operations.layouts import samples_innermost
+
 __all__ = ["POOLING"]
 
 Sizes = int | Sequence[int]
@@ -109,6 +111,7 @@ def _max_pool(axes: int) -> Callable[..., tuple[Array, Array]]:
         """The largest number of each window, and its place; of equal ones the first."""
         lengths = x.shape[-axes:]
         windows = _windows(lengths, kernel, stride, padding, dilation, ceil)
+        x = samples_innermost(x) if x.ndim == axes + 2 else x
         values, places = x, jnp.zeros(x.shape, jnp.int32)
         for axis in reversed(range(axes)):
             scale = math.prod(lengths[axis + 1 :])
@@ -154,6 +157,8 @@ def _spread_back(axes: int) -> Callable[..., Array]:
         windows = _windows(lengths, *given)
         if math.prod(window.size for window in windows) > FEW:
             return _scattered(axes)(gradient, x, places)
+        if x.ndim == axes + 2:
+            gradient, places = samples_innermost(gradient), samples_innermost(places)
         total = jnp.zeros(x.shape, gradient.dtype)
         for numbers in itertools.product(*(range(window.size) for window in windows)):
             ends, flat = [(0, 0, 0)] * (x.ndim - axes), np.zeros((), int)
