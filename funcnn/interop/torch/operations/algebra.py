@@ -9,13 +9,25 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-__all__ = ["ALGEBRA"]
+__all__ = ["ALGEBRA", "product"]
+
+
+def product(a: Array, b: Array) -> Array:
+    """``a @ b``.
+
+    A long sum that gives more rows than columns, such as the gradient of most weights, is made the
+    other way round: a CPU's products go along rows, and take up to four times as long for short
+    ones. Without the barrier XLA would turn it back.
+    """
+    if a.ndim == b.ndim == 2 and b.shape[1] < a.shape[0] <= a.shape[1]:
+        return jax.lax.optimization_barrier(jnp.matmul(b.T, a.T)).T
+    return jnp.matmul(a, b)
 
 
 def add_product(bias: Array, a: Array, b: Array, *, beta: Any = 1, alpha: Any = 1) -> Array:
     """``beta * bias + alpha * (a @ b)``."""
-    product = jnp.matmul(a, b)
-    return (bias if beta == 1 else beta * bias) + (product if alpha == 1 else alpha * product)
+    result = product(a, b)
+    return (bias if beta == 1 else beta * bias) + (result if alpha == 1 else alpha * result)
 
 
 def distances(a: Array, b: Array, order: float = 2.0, mode: Any = None) -> Array:
@@ -122,7 +134,7 @@ def cholesky_solve(b: Array, factor: Array, upper: bool = False) -> Array:
 
 ALGEBRA: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("addmm", "addmv", "baddbmm"), add_product),
-    **dict.fromkeys(("bmm", "dot", "matmul", "mm", "mv"), jnp.matmul),
+    **dict.fromkeys(("bmm", "dot", "matmul", "mm", "mv"), product),
     "_cdist_backward": distances_backward,
     "_cdist_forward": distances,
     "_fft_c2c": fft_complex,

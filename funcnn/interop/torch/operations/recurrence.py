@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from funcnn.interop.torch.operations.algebra import product
+
 __all__ = ["CELLS", "RECURRENCE", "kept_of"]
 
 States = tuple[Array, ...]
@@ -196,7 +198,8 @@ def _gradient(
     given = tuple(kept), before, tuple(states), tuple(cotangents)
     first, (of_gates, *others) = jax.lax.scan(step, nothing, given, reverse=True)
     (of_hidden,) = others or (of_gates,)
-    of_weight = jnp.einsum("tbg,tbh->gh", of_hidden, before[0])
+    hidden, h = (one.reshape(-1, one.shape[-1]) for one in (of_hidden, before[0]))
+    of_weight = product(hidden.T, h)
     return [of_gates, *first, of_weight, of_hidden.sum((0, 1))]
 
 
