@@ -17,11 +17,38 @@ def product(a: Array, b: Array) -> Array:
 
     A long sum that gives more rows than columns, such as the gradient of most weights, is made the
     other way round: a CPU's products go along rows, and take up to four times as long for short
-    ones. Without the barrier XLA would turn it back.
+    ones. Of many runs side by side each has a product of its own, the same for all of them where
+    the data are: one product for all would have to be put in another order.
     """
-    if a.ndim == b.ndim == 2 and b.shape[1] < a.shape[0] <= a.shape[1]:
-        return jax.lax.optimization_barrier(jnp.matmul(b.T, a.T)).T
+    return _product(a, b) if a.ndim == b.ndim == 2 else jnp.matmul(a, b)
+
+
+@jax.custom_jvp
+def _product(a: Array, b: Array) -> Array:
+    return _alone(a, b)
+
+
+@_product.defjvp
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (a, b), (of_a, of_b) = primals, tangents
+    return jnp.matmul(a, b), jnp.matmul(of_a, b) + jnp.matmul(a, of_b)
+
+
+@jax.custom_batching.custom_vmap
+def _alone(a: Array, b: Array) -> Array:
+    if b.shape[-1] < a.shape[-2] <= a.shape[-1]:
+        # Without the barrier XLA would turn it back.
+        return jax.lax.optimization_barrier(jnp.matmul(b.mT, a.mT)).mT
     return jnp.matmul(a, b)
+
+
+@_alone.def_vmap
+def _(size: int, batched: list[bool], a: Array, b: Array) -> tuple[Array, bool]:
+    each = (
+        one if own else jnp.broadcast_to(one, (size, *one.shape))
+        for one, own in zip((a, b), batched, strict=True)
+    )
+    return _alone.fun(*each), True
 
 
 def add_product(bias: Array, a: Array, b: Array, *, beta: Any = 1, alpha: Any = 1) -> Array:

@@ -28,12 +28,15 @@ class Cell(NamedTuple):
     Attributes:
         step: ``step(before, gates, hidden) -> (after, kept)``: the next states, of those before,
             what the input gives to the gates, and what ``h`` gives.
-        pull: ``pull(kept, before, after, later) -> (earlier, gates, hidden)``: the gradients by
-            the arguments of ``step``, of those by the states after it.
+        pull: ``pull(kept, before, after, later) -> (earlier, hidden, others)``: the gradients by
+            the states before and by ``hidden``, of those by the states after; and what that by
+            ``gates`` has of its own.
+        gates: ``gates(hidden, others)``: the gradient by ``gates``, of all steps.
     """
 
     step: Callable[[States, Array, Array], tuple[States, States]]
-    pull: Callable[[States, States, States, States], tuple[States, Array, Array]]
+    pull: Callable[[States, States, States, States], tuple[States, Array, States]]
+    gates: Callable[[Array, States], Array]
 
 
 def tanh_step(before: States, gates: Array, hidden: Array) -> tuple[States, States]:
@@ -44,11 +47,11 @@ def tanh_step(before: States, gates: Array, hidden: Array) -> tuple[States, Stat
 
 def tanh_pull(
     kept: States, before: States, after: States, later: States
-) -> tuple[States, Array, Array]:
+) -> tuple[States, Array, States]:
     """The slope of tanh follows from its value."""
     del kept, before
     total = later[0] * (1 - after[0] * after[0])
-    return (jnp.zeros_like(total),), total, total
+    return (jnp.zeros_like(total),), total, ()
 
 
 def relu_step(before: States, gates: Array, hidden: Array) -> tuple[States, States]:
@@ -60,11 +63,11 @@ def relu_step(before: States, gates: Array, hidden: Array) -> tuple[States, Stat
 
 def relu_pull(
     kept: States, before: States, after: States, later: States
-) -> tuple[States, Array, Array]:
+) -> tuple[States, Array, States]:
     """What is above 0 was above 0 before."""
     del kept, before
     total = jnp.where(after[0] > 0, later[0], 0)
-    return (jnp.zeros_like(total),), total, total
+    return (jnp.zeros_like(total),), total, ()
 
 
 def gru_step(before: States, gates: Array, hidden: Array) -> tuple[States, States]:
@@ -80,7 +83,7 @@ def gru_step(before: States, gates: Array, hidden: Array) -> tuple[States, State
 
 def gru_pull(
     kept: States, before: States, after: States, later: States
-) -> tuple[States, Array, Array]:
+) -> tuple[States, Array, States]:
     """The gradient of ``gru_step``."""
     del after
     reset, keep, new, own = kept
@@ -88,9 +91,14 @@ def gru_pull(
     of_new = of_h * (1 - keep) * (1 - new * new)
     of_keep = of_h * (before[0] - new) * keep * (1 - keep)
     of_reset = of_new * own * reset * (1 - reset)
-    gates = jnp.concatenate([of_reset, of_keep, of_new], -1)
     hidden = jnp.concatenate([of_reset, of_keep, of_new * reset], -1)
-    return (of_h * keep,), gates, hidden
+    return (of_h * keep,), hidden, (of_new,)
+
+
+def gru_gates(hidden: Array, others: States) -> Array:
+    """They differ in the new value, to which the reset gate does not come."""
+    (of_new,) = others
+    return jnp.concatenate([hidden[..., : -of_new.shape[-1]], of_new], -1)
 
 
 def lstm_step(before: States, gates: Array, hidden: Array) -> tuple[States, States]:
@@ -106,7 +114,7 @@ def lstm_step(before: States, gates: Array, hidden: Array) -> tuple[States, Stat
 
 def lstm_pull(
     kept: States, before: States, after: States, later: States
-) -> tuple[States, Array, Array]:
+) -> tuple[States, Array, States]:
     """The gradient of ``lstm_step``."""
     del after
     write, keep, new, out, shown = kept
@@ -116,15 +124,21 @@ def lstm_pull(
     of_write = of_c * new * write * (1 - write)
     of_keep = of_c * before[1] * keep * (1 - keep)
     of_new = of_c * write * (1 - new * new)
-    gates = jnp.concatenate([of_write, of_keep, of_new, of_out], -1)
-    return (jnp.zeros_like(of_h), of_c * keep), gates, gates
+    hidden = jnp.concatenate([of_write, of_keep, of_new, of_out], -1)
+    return (jnp.zeros_like(of_h), of_c * keep), hidden, ()
+
+
+def same_gates(hidden: Array, others: States) -> Array:
+    """What the input gives and what ``h`` gives are added up."""
+    del others
+    return hidden
 
 
 CELLS: dict[str, Cell] = {
-    "rnn_tanh": Cell(tanh_step, tanh_pull),
-    "rnn_relu": Cell(relu_step, relu_pull),
-    "gru": Cell(gru_step, gru_pull),
-    "lstm": Cell(lstm_step, lstm_pull),
+    "rnn_tanh": Cell(tanh_step, tanh_pull, same_gates),
+    "rnn_relu": Cell(relu_step, relu_pull, same_gates),
+    "gru": Cell(gru_step, gru_pull, gru_gates),
+    "lstm": Cell(lstm_step, lstm_pull, same_gates),
 }
 """By the names of PyTorch's functions."""
 
@@ -186,18 +200,18 @@ def _gradient(
     if not kept:
         kept = jax.vmap(CELLS[cell].step)(before, gates, before[0] @ weight.T + bias)[1]
 
-    def step(later: States, at: tuple[States, ...]) -> tuple[States, tuple[Array, ...]]:
+    def step(later: States, at: tuple[States, ...]) -> tuple[States, tuple[Array, States]]:
         of_step, own, then, here = at
         total = jax.tree.map(jnp.add, later, here)
-        earlier, gate, hidden = CELLS[cell].pull(of_step, own, then, total)
-        # What is the same for both is written once.
-        both = (gate,) if hidden is gate else (gate, hidden)
-        return (earlier[0] + hidden @ weight, *earlier[1:]), both
+        earlier, hidden, others = CELLS[cell].pull(of_step, own, then, total)
+        # Without the barrier XLA computes it twice: to be written, and to be multiplied.
+        hidden = jax.lax.optimization_barrier(hidden)
+        return (earlier[0] + hidden @ weight, *earlier[1:]), (hidden, others)
 
     nothing = tuple(jnp.zeros_like(one) for one in start)
     given = tuple(kept), before, tuple(states), tuple(cotangents)
-    first, (of_gates, *others) = jax.lax.scan(step, nothing, given, reverse=True)
-    (of_hidden,) = others or (of_gates,)
+    first, (of_hidden, others) = jax.lax.scan(step, nothing, given, reverse=True)
+    of_gates = CELLS[cell].gates(of_hidden, others)
     hidden, h = (one.reshape(-1, one.shape[-1]) for one in (of_hidden, before[0]))
     of_weight = product(hidden.T, h)
     return [of_gates, *first, of_weight, of_hidden.sum((0, 1))]
