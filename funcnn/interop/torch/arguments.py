@@ -35,7 +35,8 @@ from funcnn.interop.torch.numbers import (
     table,
     values_at,
 )
-from funcnn.interop.torch.stepping import Step, traced_step
+from funcnn.interop.torch.step import Step
+from funcnn.interop.torch.stepping import traced_step
 from funcnn.interop.torch.whole import TracedStep
 from funcnn.loop.problem import clip_of
 from funcnn.loop.whole import StepMaker

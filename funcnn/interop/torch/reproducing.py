@@ -25,7 +25,7 @@ from funcnn.core.precision import numerics
 from funcnn.experiments import Experiment, Tolerance
 from funcnn.interop.torch.arguments import plain_step, require_module
 from funcnn.interop.torch.module import as_numpy, tensors_of
-from funcnn.interop.torch.stepping import Step
+from funcnn.interop.torch.step import Step
 from funcnn.interop.torch.whole import TracedStep
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import make_plan

@@ -242,7 +242,7 @@ def _kind(value: Any) -> Any:
                 "the module cannot be traced: its gradient makes a shape of a tensor's values, as "
                 "of what is written through a mask"
             )
-        return Kind(tuple(value.shape), str(value.dtype).removeprefix("torch."))
+        return Kind.of(value)
     if isinstance(value, (tuple, list)):
         return tuple(_kind(one) for one in value)
     return None
