@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -38,6 +41,8 @@ class Reproduction:
         reference_params: the reference's params after the last.
         reference_seconds: how long the reference took.
         compared_steps: how many steps are compared, from the first.
+        codes: what a page shows beside the curves, Python by headings; without any the
+            reference, and the call of ``train`` that the experiment stands for.
     """
 
     experiment: Experiment
@@ -48,6 +53,7 @@ class Reproduction:
     reference_params: Params
     reference_seconds: float
     compared_steps: int
+    codes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def losses(self) -> Float[np.ndarray, " steps"]:
@@ -126,6 +132,23 @@ class Reproduction:
 
         return plots.overlay(self.reference_losses, self.losses, ax=ax)
 
+    def report(self, directory: str | os.PathLike[str]) -> Path:
+        """Write ``index.html``, a page that needs no network; needs the extra ``report``.
+
+        Args:
+            directory: where to write; made where it is missing.
+
+        Returns:
+            The page's path.
+
+        Raises:
+            MissingExtraError: where Jinja, Pygments or matplotlib is missing.
+            ArgumentError, OSError: where the page cannot be written.
+        """
+        from funcnn.atlas.report import write_one
+
+        return write_one(self, directory)
+
     def __repr__(self) -> str:
         return (
             f"Reproduction({self.experiment.name}, {self.result.dtype}, "
@@ -172,7 +195,7 @@ def reproduce(
 
     Returns:
         Both curves, how far they are apart at every step, and whether that is
-        within the experiment's tolerance.
+        within the experiment's tolerance; a picture by ``plot()``, a page by ``report(directory)``.
 
     Raises:
         ArgumentError, ArgumentTypeError: for arguments that cannot be used, before

@@ -128,6 +128,9 @@ def _networks() -> dict[str, Net]:
         "regression": Net(
             lambda: linear(13, 50, 1), table, target, functional.mse_loss, None, 2000
         ),
+        "regression in batches": Net(
+            lambda: linear(13, 50, 1), table, target, functional.mse_loss, 32, 2000
+        ),
         "classifier": Net(lambda: linear(64, 128, 64, 10), digits, classes, classify, 64, 1000),
         "convolutions": Net(convolutions, waves, kinds, classify, 64, 500),
         "recurrent": Net(Recurrent, sequences, kinds, classify, 64, 200),
@@ -159,9 +162,8 @@ def _all(net: Net) -> Iterator[tuple[str, Timed]]:
     by_hand = _in_jax(module)
     if net.loss is not None and by_hand is not None:
         yield "JAX and optax, by hand", _by_hand(net, *by_hand, rows)
-    if net.batch is None and net.loss is not None:
-        rates = np.geomspace(1e-4, 1e-2, MEMBERS)
-        yield f"funcnn.sweep, of {MEMBERS}, a member", _swept(net, copy.deepcopy(module), rates)
+    if net.loss is functional.mse_loss:
+        yield f"funcnn.sweep, of {MEMBERS}, a member", _swept(net, copy.deepcopy(module), rows)
 
 
 def _step(net: Net, call: Any, optimizer: Any) -> Callable[..., torch.Tensor]:
@@ -196,8 +198,10 @@ def _funcnn(net: Net, module: nn.Module, rows: Any) -> Timed:
     return Timed(first - result.run_seconds, each, float(result.losses[-1]))
 
 
-def _swept(net: Net, module: nn.Module, rates: np.ndarray) -> Timed:
+def _swept(net: Net, module: nn.Module, rows: Any) -> Timed:
     optimizer = torch.optim.Adam(module.parameters(), lr=RATE)
+    rates = np.geomspace(1e-4, 1e-2, MEMBERS)
+    run: dict[str, Any] = {"batches": rows} if rows is not None else {"steps": net.steps}
     begin = time.perf_counter()
     result = sweep(
         module,
@@ -205,11 +209,11 @@ def _swept(net: Net, module: nn.Module, rates: np.ndarray) -> Timed:
         loss=net.loss,
         optimizer=optimizer,
         learning_rate=rates,
-        steps=net.steps,
         progress=False,
+        **run,
     )
     seconds = time.perf_counter() - begin
-    each = result.run_seconds / len(rates) / net.steps
+    each = result.run_seconds / result.losses.size
     return Timed(seconds - result.run_seconds, each, float(result.losses[:, -1].min()))
 
 

@@ -98,6 +98,11 @@ class DivergenceError(ArithmeticError):
 
     def __str__(self) -> str:
         kept = "" if self.state is None else f" (the state of step {int(self.state.step)} is kept)"
+        if self.step == 0:
+            return (
+                f"the run diverged: its first loss is not finite; look at the data (labels that "
+                f"there are not?), at the loss, and at where the params start{kept}"
+            )
         first = "" if self.parameter is None else f", first in the gradient of {self.parameter}"
         return (
             f"the run diverged: after {self.step} steps it is not finite any more{first}; a "

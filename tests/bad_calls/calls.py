@@ -8,6 +8,7 @@ see ``make``.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -56,6 +57,10 @@ def make(folder: Path) -> SimpleNamespace:
     made.upd = funcnn.make_update(made.m, funcnn.losses.sum_squared_error, made.opt)
     made.params = made.m.init(jax.random.key(0))
     made.state = funcnn.initial_state(made.params, made.opt, made.key)
+    if importlib.util.find_spec("torch") is not None:
+        layer = torch().nn.Linear(3, 2)
+        optimizer = torch().optim.Adam(layer.parameters())
+        made.of_module = funcnn.train(layer, (X32, Y32), optimizer=optimizer, steps=2)
     made.bfloat = jnp.ones(2, jnp.bfloat16)
     funcnn.save_params({"w": np.ones(2)}, folder / "own.npz")
     np.savez(folder / "d.npz", x=X, y=Y)

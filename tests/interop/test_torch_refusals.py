@@ -302,7 +302,10 @@ def hooked():
         (nn.ReLU, "no parameters that require a gradient"),
         (lambda: nn.LazyLinear(2), "has no shape yet"),
         (lambda: nn.Linear(2, 2).half(), "of float16"),
-        (lambda: nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double()), "all of them"),
+        (
+            lambda: nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double()),
+            "must be of one dtype",
+        ),
         (lambda: nn.Linear(2, 2, device="meta"), "is on meta"),
         (hooked, "'weight' has a hook"),
     ],

@@ -1,6 +1,6 @@
-"""The report of reproductions: one page that needs no network and no JavaScript.
+"""The reports of reproductions: pages that need no network and no JavaScript.
 
-It needs the extra ``report``.
+They need the extra ``report``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from funcnn.atlas.reproduction import Reproduction
 from funcnn.core import ArgumentError, MissingExtraError
 from funcnn.data.files import require_place, write_whole
 
-__all__ = ["check_destination", "environment_of", "facts", "write"]
+__all__ = ["check_destination", "environment_of", "facts", "write", "write_one"]
 
 LOOP = ("funcnn.loop.fit:loop", "funcnn.loop.gradient:gradient_step")
 """What all experiments share: the loop, and what a step of it computes."""
@@ -42,13 +42,29 @@ def write(reproductions: Sequence[Reproduction], directory: str | os.PathLike[st
         MissingExtraError: where Jinja, Pygments or matplotlib is missing.
         ArgumentError, OSError: where the page cannot be written.
     """
-    path = check_destination(directory)
-    page = _template().render(
+    return _written(
+        directory,
+        "report.html",
         reproductions=reproductions,
         agreeing=sum(reproduction.agrees for reproduction in reproductions),
         facts=_facts(reproductions),
         shared=LOOP,
     )
+
+
+def write_one(reproduction: Reproduction, directory: str | os.PathLike[str]) -> Path:
+    """Write ``index.html`` of one reproduction: its figures, both codes and both curves.
+
+    Args:
+        reproduction: what ``reproduce`` gave, of an experiment or of a module.
+        directory: as of ``write``, which returns and raises the same.
+    """
+    return _written(directory, "one.html", one=reproduction, facts=_facts([reproduction]))
+
+
+def _written(directory: str | os.PathLike[str], template: str, **given: Any) -> Path:
+    path = check_destination(directory)
+    page = _template(template).render(**given)
     write_whole(path, lambda stream: stream.write(page.encode()))
     return path
 
@@ -67,18 +83,19 @@ def check_destination(directory: str | os.PathLike[str]) -> Path:
     return require_place(folder / "index.html")
 
 
-def _template() -> Any:
+def _template(name: str) -> Any:
     environment = environment_of("funcnn.atlas.report")
     environment.filters |= {
         "call": code.call,
         "curves": figures.curves,
         "fit": figures.fit,
+        "highlighted": code.highlighted,
         "lesson": lesson_of,
         "source": code.source,
         "thinned": figures.thinned,
         "text": code.text,
     }
-    return environment.get_template("report.html")
+    return environment.get_template(name)
 
 
 def environment_of(package: str) -> Any:

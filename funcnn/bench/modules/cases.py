@@ -340,7 +340,7 @@ def paired() -> Case:
 
 
 def connected() -> Case:
-    """A recurrent layer whose outputs are to be words; its loss is refused by its name."""
+    """A recurrent layer whose outputs are to be words."""
     lengths = torch.full((4,), 7), torch.tensor([3, 2, 3, 1])
 
     def loss(prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -378,7 +378,7 @@ def penalized() -> Case:
 
 
 def solved() -> Case:
-    """Systems of equations, which are refused by PyTorch's name for it."""
+    """Systems of equations."""
 
     def rule(net: Any, x: torch.Tensor) -> torch.Tensor:
         matrix = net.weight @ net.weight.T + torch.eye(4, dtype=x.dtype)
@@ -586,10 +586,10 @@ CASES |= {
     "decoder": decoder,
     "margin ranking": ranked,
     "cosine embedding": paired,
-    "ctc (refused)": connected,
+    "ctc": connected,
     "triplet by distance": far_apart,
     "slope of length 1": penalized,
-    "equations (refused)": solved,
+    "equations": solved,
     "frequencies": of_frequencies,
     "warped": warped,
     "called with others": called_with_others,

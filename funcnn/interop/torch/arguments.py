@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from funcnn.core import ArgumentError, ArgumentTypeError, Params, Samples
 from funcnn.core.precision import DTYPES, check_dtype
 from funcnn.data.several import is_several, load_several
+from funcnn.interop.torch.guards import Frozen
 from funcnn.interop.torch.losses import Measured, loss_of_tensors
 from funcnn.interop.torch.module import (
     as_numpy,
@@ -34,12 +35,16 @@ from funcnn.interop.torch.numbers import (
     table,
     values_at,
 )
-from funcnn.interop.torch.stepping import Step, traced_step
+from funcnn.interop.torch.step import Step
+from funcnn.interop.torch.stepping import traced_step
 from funcnn.interop.torch.whole import TracedStep
 from funcnn.loop.problem import clip_of
 from funcnn.loop.whole import StepMaker
 
 __all__ = ["adapted", "plain_step", "step_of"]
+
+UNLIKE = ("LBFGS", "SparseAdam")
+"""Optimizers that call the loss several times in a step, or take sparse gradients."""
 
 CLIPPING = ("clip_grad_norm", "clip_grad_value")
 
@@ -63,10 +68,16 @@ def adapted(arguments: dict[str, Any]) -> dict[str, Any]:
             raise ArgumentError("scheduler: give it to torch_step, with the optimizer")
         return _of_step(given, model, given.get("loss"))
     require_module(model)
-    if isinstance(given.get("optimizer"), Optimizer):
+    optimizer = given.get("optimizer")
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
+        raise ArgumentTypeError(
+            f"optimizer is the class {optimizer.__name__}: pass one over the module's parameters, "
+            f"{optimizer.__name__}(net.parameters(), ...)"
+        )
+    if isinstance(optimizer, Optimizer):
         loss = "mean_squared_error" if given.get("loss") is None else given["loss"]
         clipping = {name: given.pop(name, None) for name in CLIPPING}
-        step = plain_step(model, given["optimizer"], loss, scheduler, **clipping)
+        step = plain_step(model, optimizer, loss, scheduler, **clipping)
         return _of_step(given, step, loss)
     if scheduler is not None:
         raise ArgumentError("scheduler is for an optimizer of torch.optim: pass optimizer=")
@@ -84,6 +95,11 @@ def step_of(net: Any, optimizer: Any, function: Any, scheduler: Any = None) -> S
         raise ArgumentTypeError(
             f"optimizer must be one of torch.optim, over the module's parameters, not "
             f"{optimizer!r:.60}"
+        )
+    if type(optimizer).__name__ in UNLIKE:
+        raise ArgumentError(
+            f"optimizer is {type(optimizer).__name__}, which wants more than a gradient, or a "
+            f"sparse one: take one that makes a step of a dense gradient"
         )
     if not callable(function):
         raise ArgumentTypeError(f"function must be function(x, y) -> loss, not {function!r:.60}")
@@ -116,6 +132,7 @@ def plain_step(
     def step(x: Any, y: torch.Tensor) -> torch.Tensor:
         optimizer.zero_grad()
         value = measure(net(*x) if isinstance(x, tuple) else net(x), y)
+        _require_loss(value)
         value.backward()
         if clip.norm is not None:
             nn.utils.clip_grad_norm_(net.parameters(), clip.norm)
@@ -125,6 +142,25 @@ def plain_step(
         return value
 
     return step_of(net, optimizer, step, scheduler)
+
+
+def _require_loss(value: Any) -> None:
+    """Refuse a loss that is no tensor of one real number, or that has no gradient.
+
+    Raises:
+        Frozen: saying what it is.
+    """
+    kind = type(value).__name__
+    if not isinstance(value, torch.Tensor):
+        what = "a Python number, as .item() gives" if "Sym" in kind or "float" in kind else kind
+        raise Frozen(f"loss returns {what}; it must return a tensor of one number")
+    if value.numel() != 1 or value.is_complex():
+        raise Frozen(
+            f"loss returns a tensor of shape {tuple(value.shape)} and {value.dtype}; it must be "
+            f"one real number, as with reduction='mean'"
+        )
+    if not value.requires_grad:
+        raise Frozen("loss has no gradient by the module's parameters (detach, no_grad?)")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -41,6 +41,8 @@ def loss_of_tensors(loss: Any) -> Callable[..., Any]:
         loss = losses.named(loss)
     if loss in OF_TENSORS:
         return OF_TENSORS[loss]
+    if isinstance(loss, type):
+        raise ArgumentTypeError(f"loss is the class {loss.__name__}: pass {loss.__name__}()")
     if isinstance(loss, nn.Module) and any(one.requires_grad for one in loss.parameters()):
         raise ArgumentError(
             "loss: it has parameters of its own; make it a part of the module, or give the step "

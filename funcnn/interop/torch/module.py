@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -72,8 +72,15 @@ def require_module(net: Any) -> None:
     if not isinstance(net, nn.Module):
         raise ArgumentTypeError(f"net must be a torch.nn.Module, not {net!r:.60}")
     for name, part in net.named_modules():
+        what = f"net's {name!r}" if name else "net"
         if isinstance(part, torch.jit.ScriptModule):
-            raise ArgumentError(f"net's {name!r} is of torch.jit: pass the module it was made of")
+            raise ArgumentError(f"{what} is of torch.jit: pass the module it was made of")
+        if type(part).__name__ == "OptimizedModule":
+            raise ArgumentError(f"{what} is of torch.compile: pass the module it was made of")
+        if isinstance(part, (nn.Embedding, nn.EmbeddingBag)) and part.sparse:
+            raise ArgumentError(
+                f"{what} has sparse gradients, which are not traced: make it with sparse=False"
+            )
     named = _trained(net)
     if not named:
         raise ArgumentError("net has no parameters that require a gradient: nothing to train")
@@ -92,11 +99,11 @@ def require_module(net: Any) -> None:
         if tensor.device.type != "cpu":
             raise ArgumentError(f"net's {name!r} is on {tensor.device}: pass net.cpu()")
     dtypes = {str(tensor.dtype).removeprefix("torch."): name for name, tensor in named.items()}
-    for dtype, name in dtypes.items():
-        if dtype not in DTYPES or len(dtypes) > 1:
-            raise ArgumentError(
-                f"net's {name!r} is of {dtype}; all of them must be of {' or of '.join(DTYPES)}"
-            )
+    if len(dtypes) > 1 or not dtypes.keys() <= set(DTYPES):
+        found = " and ".join(f"{name!r} is of {dtype}" for dtype, name in dtypes.items())
+        raise ArgumentError(
+            f"net's {found}; all that it trains must be of one dtype, {' or '.join(DTYPES)}"
+        )
 
 
 def still_model(net: nn.Module, held: Sequence[str]) -> Model:
@@ -180,6 +187,7 @@ def _apply(
                 f"the module's {changed[0]!r} has changed since from_torch was called: call it "
                 f"again"
             )
+        _require_params(params, {name: tensors[name] for name in held})
         arrays = [jnp.asarray(one) for one in (x if isinstance(x, (tuple, list)) else (x,))]
         floats = tuple(bool(jnp.issubdtype(one.dtype, jnp.floating)) for one in arrays)
         weights, unchanged = ([params[name] for name in part] for part in (trained, still))
@@ -193,6 +201,31 @@ def _apply(
     digest = hashlib.sha256(repr(net).encode()).hexdigest()[:16]
     apply.__qualname__ = f"{type(net).__module__}.{type(net).__qualname__}:{digest}"
     return apply
+
+
+def _require_params(params: Any, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Refuse params that are not those of a module.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: with the names, or the shape.
+    """
+    if not isinstance(params, Mapping):
+        raise ArgumentTypeError(f"params must be what params_of(net) gives, not {params!r:.60}")
+    if params.keys() != tensors.keys():
+        missing, unknown = (
+            sorted(map(str, one)) for one in (tensors.keys() - params, params.keys() - tensors)
+        )
+        raise ArgumentError(
+            f"params must be what params_of(net) gives; missing "
+            f"{', '.join(map(repr, missing)) or 'none'}, unknown "
+            f"{', '.join(map(repr, unknown)) or 'none'}"
+        )
+    for name, tensor in tensors.items():
+        if np.shape(params[name]) != tuple(tensor.shape):
+            raise ArgumentError(
+                f"params[{name!r}] has shape {np.shape(params[name])}, and in the module "
+                f"{tuple(tensor.shape)}"
+            )
 
 
 def _trained(net: nn.Module) -> dict[str, torch.Tensor]:

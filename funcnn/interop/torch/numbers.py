@@ -126,6 +126,9 @@ def scheduled(
         ArgumentError, ArgumentTypeError: for what is no scheduler of this optimizer, or one
             that looks at the loss.
     """
+    if isinstance(scheduler, type):
+        name = scheduler.__name__
+        raise ArgumentTypeError(f"scheduler is the class {name}: pass {name}(optimizer, ...)")
     if not hasattr(scheduler, "step") or not hasattr(scheduler, "state_dict"):
         raise ArgumentTypeError(
             f"scheduler must be one of torch.optim.lr_scheduler, not {scheduler!r:.60}"

@@ -40,6 +40,11 @@ class Kind(NamedTuple):
     shape: tuple[int, ...]
     dtype: str
 
+    @classmethod
+    def of(cls, tensor: Any) -> Kind:
+        """That of a tensor of PyTorch."""
+        return cls(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+
 
 class Instruction(NamedTuple):
     """One operation.

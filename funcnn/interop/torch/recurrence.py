@@ -35,11 +35,8 @@ def _like_the_results(cell: str, tensors: Tensors) -> list[torch.Tensor]:
     gates, *start, _, _ = tensors
     states = [gates.new_empty(len(gates), *one.shape) for one in start]
     structs = [jax.ShapeDtypeStruct(one.shape, np.float32) for one in (gates[0], *start)]
-    kept = jax.tree.leaves(kept_of(cell, tuple(structs[1:]), structs[0]))
-    masks = {np.dtype(bool): torch.bool}
-    dtypes = [masks.get(one.dtype, gates.dtype) for one in kept]
-    pairs = zip(kept, dtypes, strict=True)
-    rest = [gates.new_empty(len(gates), *one.shape, dtype=dtype) for one, dtype in pairs]
+    kept = kept_of(cell, tuple(structs[1:]), structs[0])
+    rest = [gates.new_empty(len(gates), *one.shape) for one in kept]
     return [*states, *rest]
 
 

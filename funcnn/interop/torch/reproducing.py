@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
+import textwrap
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +25,7 @@ from funcnn.core.precision import numerics
 from funcnn.experiments import Experiment, Tolerance
 from funcnn.interop.torch.arguments import plain_step, require_module
 from funcnn.interop.torch.module import as_numpy, tensors_of
-from funcnn.interop.torch.stepping import Step
+from funcnn.interop.torch.step import Step
 from funcnn.interop.torch.whole import TracedStep
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import make_plan
@@ -63,7 +65,7 @@ def reproduced(
         ArgumentError, ArgumentTypeError: for what ``train`` would refuse; for a module that draws
             random numbers, which PyTorch would draw otherwise.
     """
-    if isinstance(model, Step):
+    if whole := isinstance(model, Step):
         given = {"loss": loss, "optimizer": optimizer, "scheduler": scheduler}
         for name, value in given.items():
             if value is not None:
@@ -103,6 +105,7 @@ def reproduced(
         reference_params=eager.params,
         reference_seconds=eager.seconds,
         compared_steps=compared,
+        codes=_codes(step, loss, whole, plan),
     )
 
 
@@ -212,6 +215,34 @@ def _record(step: Step, plan: Plan) -> Experiment:
         reference=f"{__name__}:eager_loop",
         tolerances=TOLERANCES,
     )
+
+
+def _codes(step: Step, loss: Any, whole: bool, plan: Plan) -> dict[str, str]:
+    """What a page shows of a module and its loop, by headings."""
+    given = {"optimizer": "optimizer", "scheduler": "scheduler" if step.scheduler else None}
+    if loss is not None:
+        given = {"loss": getattr(loss, "__qualname__", repr(loss))} | given
+    given = {} if whole else given
+    if plan.problem.batches is not None:
+        key, size = ("batch_size", plan.problem.batches.size)
+        given |= {"batches": "batches"} if plan.rows is not None else {key: str(size)}
+    given |= {"steps": str(plan.steps)}
+    named = [f"    {name}={value}," for name, value in given.items() if value is not None]
+    head = f"funcnn.train(\n    {'step' if whole else 'net'},\n    (x, y),"
+    codes = {"The module": repr(step.net), "Its optimizer": repr(step.optimizer)}
+    if step.scheduler is not None:
+        codes["Its scheduler"] = type(step.scheduler).__name__
+    if whole and (source := _source(step.function)):
+        codes["Its step"] = source
+    return codes | {"funcnn": "\n".join([head, *named, ")"])}
+
+
+def _source(function: Any) -> str:
+    """The source of a function; nothing where there is none."""
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):
+        return ""
 
 
 def _tensor(array: Any) -> torch.Tensor:

@@ -45,6 +45,8 @@ def give_back(
     if not isinstance(params, Mapping) or not params.keys() <= own.keys():
         raise ArgumentError("net: the run's params are not those of this module")
     for name, value in params.items():
+        if own[name].is_meta:
+            raise ArgumentError(f"net's {name!r} is on meta, and holds no numbers: net.to_empty")
         if tuple(value.shape) != tuple(own[name].shape):
             raise ArgumentError(
                 f"net: its {name!r} has shape {tuple(own[name].shape)}, and in the run "
@@ -74,6 +76,10 @@ def _require_optimizer(optimizer: Any, own: Mapping[str, torch.Tensor], state: T
         raise ArgumentError(
             "optimizer: the run's was not one of torch.optim, so that none can go on from there"
         )
+    for name in state.optimizer_state.numbers:
+        if not everywhere(optimizer, name.partition(".")[0]):
+            kind = type(optimizer).__name__
+            raise ArgumentError(f"optimizer: {kind} has no {name!r}, which the run's had")
     known = {id(one) for group in optimizer.param_groups for one in group["params"]}
     for name in state.optimizer_state.inner:
         if name not in own or id(own[name]) not in known:

@@ -27,6 +27,7 @@ from funcnn.interop.torch.guards import Frozen, untouched
 from funcnn.interop.torch.operations import OPERATIONS, RANDOM, WHERE_IT_IS_SAID
 from funcnn.interop.torch.program import Instruction, Kind, Program, Value
 from funcnn.interop.torch.recurrence import Recurrent
+from funcnn.interop.torch.substitutes import Substituted
 
 __all__ = ["traced"]
 
@@ -124,6 +125,7 @@ def _fit_for_tracing() -> Iterator[None]:
         torch.backends.mkldnn.flags(enabled=False),
         sdpa_kernel(SDPBackend.MATH),
         Recurrent(),
+        Substituted(),
         without_looking(),
     ):
         distribution.set_default_validate_args(False)
@@ -240,7 +242,7 @@ def _kind(value: Any) -> Any:
                 "the module cannot be traced: its gradient makes a shape of a tensor's values, as "
                 "of what is written through a mask"
             )
-        return Kind(tuple(value.shape), str(value.dtype).removeprefix("torch."))
+        return Kind.of(value)
     if isinstance(value, (tuple, list)):
         return tuple(_kind(one) for one in value)
     return None

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from funcnn.interop.torch.operations.layouts import samples_innermost
+
 __all__ = ["CONVOLUTIONS"]
 
 
@@ -59,12 +61,14 @@ def convolution(
         sizes = zip(dilation, weight.shape[2:], padding, output_padding, strict=True)
         ends = [(d * (k - 1) - p, d * (k - 1) - p + o) for d, k, p, o in sizes]
     way = Way(stride, ends, spread, dilation, groups)
+    x = samples_innermost(x)
     result = lax.platform_dependent(
         x,
         weight,
         cpu=functools.partial(_by_products, way),
         default=functools.partial(_by_convolution, way),
     )
+    result = samples_innermost(result)
     return result if bias is None else result + bias.reshape(1, -1, *(1,) * axes)
 
 
@@ -91,20 +95,22 @@ def _by_products(way: Way, x: Array, weight: Array) -> Array:
     stride, ends, spread, dilation, groups = way
     samples, outputs, sizes = x.shape[0], weight.shape[0], weight.shape[2:]
     between = [(*end, one - 1) for end, one in zip(ends, spread, strict=True)]
-    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *between])
+    x = jnp.moveaxis(x, 0, -1)
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *between, (0, 0, 0)])
     reach = [d * (k - 1) for d, k in zip(dilation, sizes, strict=True)]
-    places = [(n - r - 1) // s + 1 for n, r, s in zip(x.shape[2:], reach, stride, strict=True)]
+    places = [(n - r - 1) // s + 1 for n, r, s in zip(x.shape[1:-1], reach, stride, strict=True)]
 
     def under(offset: Sequence[int]) -> Array:
         """What meets one number of the kernel."""
         first = [o * d for o, d in zip(offset, dilation, strict=True)]
         last = [f + s * (n - 1) + 1 for f, s, n in zip(first, stride, places, strict=True)]
-        return lax.slice(x, (0, 0, *first), (*x.shape[:2], *last), (1, 1, *stride))
+        return lax.slice(x, (0, *first, 0), (len(x), *last, samples), (1, *stride, 1))
 
-    parts = jnp.stack([under(offset) for offset in itertools.product(*map(range, sizes))], 2)
-    parts = parts.reshape(samples, groups, -1, math.prod(places))
+    parts = jnp.stack([under(offset) for offset in itertools.product(*map(range, sizes))], 1)
+    parts = parts.reshape(groups, -1, samples * math.prod(places))
     kernel = weight.reshape(groups, outputs // groups, -1)
-    return jnp.einsum("ngcl,goc->ngol", parts, kernel).reshape(samples, outputs, *places)
+    result = kernel @ parts if groups > 1 else kernel[0] @ parts[0]
+    return jnp.moveaxis(result.reshape(outputs, *places, samples), -1, 0)
 
 
 def _turned(weight: Array, groups: int) -> Array:
@@ -126,6 +132,7 @@ def convolution_backward(
     del bias_sizes
     *how, wanted = options
     _, pulled = jax.vjp(lambda x, weight: convolution(x, weight, None, *how), x, weight)
+    gradient = samples_innermost(gradient)
     of_x, of_weight = pulled(gradient)
     of_bias = jnp.sum(gradient, (0, *range(2, gradient.ndim)))
     return (

@@ -14,8 +14,8 @@ from jaxtyping import Array
 
 __all__ = ["INDEXING"]
 
-MEAN = 1
-"""PyTorch's number of the mean over a bag; 0 is the sum, and 2 the largest."""
+MEAN, LARGEST = 1, 2
+"""PyTorch's numbers of the mean over a bag, and of the largest; 0 is the sum."""
 
 
 def _places(indices: Sequence[Array | None]) -> tuple[Any, ...]:
@@ -127,13 +127,28 @@ def embedding_bag(
     sample_weight: Array | None = None,
     *options: Any,
 ) -> tuple[Array, Array, Array, Array]:
-    """The sum or mean of the rows in each bag; each place's bag, and how many a bag holds."""
-    _require_plain_bags(scaled, mode, sparse, options)
+    """The sum, mean or largest of the rows in each bag.
+
+    Returns:
+        It; each place's bag; how many a bag holds; and, for the largest, of which rows it is.
+    """
+    _require_plain_bags(scaled, sparse)
+    if options[:1] == (True,):  # The last is where the last bag ends.
+        offsets = offsets[:-1]
     bags = jnp.searchsorted(offsets, jnp.arange(len(places)), side="right") - 1
-    counts = jnp.zeros(offsets.shape, places.dtype).at[bags].add(1)
+    counted = places != _padding(options)
+    counts = jnp.zeros(offsets.shape, places.dtype).at[bags].add(counted.astype(places.dtype))
     rows = embedding(weight, places)
     rows = rows if sample_weight is None else rows * sample_weight[:, None]
-    sums = jnp.zeros((len(offsets), weight.shape[1]), weight.dtype).at[bags].add(rows)
+    shape = (len(offsets), weight.shape[1])
+    if mode == LARGEST:
+        rows = jnp.where(counted[:, None], rows, -jnp.inf)
+        largest = jnp.full(shape, -jnp.inf, weight.dtype).at[bags].max(rows)
+        number = jnp.where(rows == largest[bags], jnp.arange(len(places))[:, None], len(places))
+        first = jnp.full(shape, len(places), number.dtype).at[bags].min(number)
+        maxima = places.at[first].get(mode="fill", fill_value=0)
+        return jnp.where(counts[:, None] > 0, largest, 0), bags, counts, maxima
+    sums = jnp.zeros(shape, weight.dtype).at[bags].add(jnp.where(counted[:, None], rows, 0))
     if mode == MEAN:
         sums = sums / jnp.maximum(counts, 1)[:, None].astype(sums.dtype)
     return sums, bags, counts, offsets
@@ -154,22 +169,29 @@ def embedding_bag_backward(
     *options: Any,
 ) -> Array:
     """The gradient of the rows of ``embedding_bag``."""
-    del offsets, maxima
-    _require_plain_bags(scaled, mode, sparse, options)
+    del offsets
+    _require_plain_bags(scaled, sparse)
+    nothing = jnp.zeros((rows, gradient.shape[-1]), gradient.dtype)
+    if mode == LARGEST:
+        of_bags = jnp.where(counts[:, None] > 0, gradient, 0)
+        return nothing.at[maxima, jnp.arange(gradient.shape[-1])].add(of_bags)
     of_rows = gradient[bags]
     if mode == MEAN:
         of_rows = of_rows / jnp.maximum(counts, 1)[bags][:, None].astype(gradient.dtype)
     if sample_weight is not None:
         of_rows = of_rows * sample_weight[:, None]
-    return jnp.zeros((rows, gradient.shape[-1]), gradient.dtype).at[places].add(of_rows)
+    counted = (places != _padding(options))[:, None]
+    return nothing.at[places].add(jnp.where(counted, of_rows, 0))
 
 
 def embedding_bag_weight_backward(
     gradient: Array, weight: Array, places: Array, offsets: Array, bags: Array, *options: Any
 ) -> Array:
     """The gradient of the weights of the samples in ``embedding_bag``."""
-    del offsets, options
-    return jnp.sum(gradient[bags] * embedding(weight, places), -1)
+    del offsets
+    of_places = jnp.sum(gradient[bags] * embedding(weight, places), -1)
+    _, *last = options
+    return jnp.where(places != _padding(tuple(last)), of_places, 0)
 
 
 def searchsorted(
@@ -185,12 +207,14 @@ def searchsorted(
     return jnp.sum(before(edges[..., None, :], values[..., None]), -1)
 
 
-def _require_plain_bags(scaled: bool, mode: int, sparse: bool, options: tuple[Any, ...]) -> None:
-    padding = [one for one in options if not isinstance(one, bool)]
-    if scaled or sparse or mode > MEAN or any(one >= 0 for one in padding):
-        raise NotImplementedError(
-            "nn.EmbeddingBag with mode='max', sparse, scale_grad_by_freq or padding_idx"
-        )
+def _padding(options: tuple[Any, ...]) -> int:
+    """The row that no bag counts; -1 for none."""
+    return next((one for one in options if not isinstance(one, bool)), -1)
+
+
+def _require_plain_bags(scaled: bool, sparse: bool) -> None:
+    if scaled or sparse:
+        raise NotImplementedError("nn.EmbeddingBag with sparse or scale_grad_by_freq")
 
 
 INDEXING: dict[str, Callable[..., Any]] = {

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array
 
 __all__ = ["LOSSES"]
@@ -79,7 +81,88 @@ def _pairs(x: Array, target: Array) -> tuple[Array, Array, Array]:
     return is_named[:, :, None] & ~is_target[:, None, :] & (above > 0), above, is_target
 
 
+IMPOSSIBLE = -1e30
+"""The logarithm of a probability of 0: with it, unlike −∞, the sums' gradients are numbers."""
+
+
+def ctc_loss(x: Array, y: Array, x_lengths: Array, y_lengths: Array, blank: int) -> Array:
+    """−log of the probability of all alignments of labels with a sequence, for each of a batch.
+
+    Args:
+        x: logarithms of probabilities, ``(T, N, C)``.
+        y: labels, ``(N, S)``, or those of all sequences one after another.
+        x_lengths: how many steps each sequence has, ``(N,)``.
+        y_lengths: how many labels each has.
+        blank: the class that stands for no label.
+
+    Returns:
+        The losses, ``(N,)``; infinite where no alignment is possible, and NaN where PyTorch
+        raises: for lengths and labels that there cannot be.
+
+    Source: Graves et al., "Connectionist temporal classification" (2006), eq. 6 to 8.
+    """
+    steps, count, classes = x.shape
+    if y.ndim == 1:
+        firsts = jnp.cumsum(y_lengths) - y_lengths
+        labels = y.at[firsts[:, None] + jnp.arange(len(y))].get(mode="fill", fill_value=blank)
+    else:
+        labels = y
+    most = labels.shape[1]
+    # Blanks stand around all labels: only where two are the same one is needed between them.
+    path = jnp.full((count, 2 * most + 1), blank, labels.dtype).at[:, 1::2].set(labels)
+    may_skip = jnp.pad(path[:, 2:] != path[:, :-2], ((0, 0), (2, 0)))
+    read = jnp.take_along_axis(x, jnp.clip(path, 0, classes - 1)[None], 2)
+    places = jnp.arange(2 * most + 1)
+    is_start = (places == 0) | ((places == 1) & (y_lengths[:, None] > 0))
+    nothing = jnp.asarray(IMPOSSIBLE, x.dtype)
+
+    def moved(alpha: Array, by: int) -> Array:
+        return jnp.pad(alpha[:, :-by], ((0, 0), (by, 0)), constant_values=IMPOSSIBLE)
+
+    def step(alpha: Array, at: tuple[Array, Array]) -> tuple[Array, None]:
+        own, number = at
+        from_before = jnp.logaddexp(alpha, moved(alpha, 1))
+        skipping = jnp.where(may_skip, moved(alpha, 2), nothing) if most else nothing
+        after = jnp.maximum(jnp.logaddexp(from_before, skipping) + own, IMPOSSIBLE)
+        return jnp.where((number < x_lengths)[:, None], after, alpha), None
+
+    alpha = jnp.where(is_start, read[0], nothing)
+    alpha, _ = lax.scan(step, alpha, (read[1:], jnp.arange(1, steps)))
+    last = 2 * y_lengths[:, None]
+    ends = jnp.take_along_axis(alpha, jnp.concatenate([last, jnp.maximum(last - 1, 0)], 1), 1)
+    both = jnp.where(y_lengths > 0, jnp.logaddexp(ends[:, 0], ends[:, 1]), ends[:, 0])
+    loss = jnp.where(both > IMPOSSIBLE / 2, -both, jnp.inf)
+    loss = jnp.where(x_lengths == 0, jnp.where(y_lengths == 0, 0.0, jnp.inf), loss)
+    used = places[:most] < y_lengths[:, None]
+    wrong = (used & ((labels < 0) | (labels >= classes))).any(1)
+    wrong |= (x_lengths < 0) | (x_lengths > steps) | (y_lengths < 0) | (y_lengths > most)
+    return jnp.where(wrong, jnp.nan, loss)
+
+
+def ctc_gradient(
+    gradient: Array,
+    loss: Array,
+    x: Array,
+    y: Array,
+    x_lengths: Array,
+    y_lengths: Array,
+    blank: int,
+) -> Array:
+    """By ``x``, as PyTorch has it: of what a softmax made, it is that by the logits.
+
+    Of a loss that is infinite it is NaN, unless nothing is asked for: ``zero_infinity``.
+    """
+    _, pull = jax.vjp(lambda x: ctc_loss(x, y, x_lengths, y_lengths, blank), x)
+    (slope,) = pull(jnp.ones_like(loss))
+    is_there = (jnp.arange(len(x))[:, None] < x_lengths)[..., None]
+    whole = jnp.where(jnp.isinf(loss)[:, None], jnp.nan, slope + jnp.exp(x))
+    asked = gradient[:, None]
+    return jnp.where(is_there & (asked != 0), whole * asked, 0)
+
+
 LOSSES: dict[str, Callable[..., Any]] = {
+    "ctc_gradient": ctc_gradient,
+    "ctc_loss": ctc_loss,
     "multi_margin_loss_backward": multi_margin_loss_backward,
     "multilabel_margin_loss_forward": multilabel_margin_loss,
     "multilabel_margin_loss_backward": multilabel_margin_loss_backward,

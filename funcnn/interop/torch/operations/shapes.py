@@ -144,6 +144,13 @@ def pixel_shuffle(x: Array, factor: int) -> Array:
     return moved.reshape(*lead, channels // factor**2, height * factor, width * factor)
 
 
+def resize(x: Array, shape: Sequence[int], **options: Any) -> Array:
+    """The numbers in another shape; of more than there are, zeros where PyTorch leaves memory."""
+    del options
+    flat, size = x.reshape(-1), math.prod(shape)
+    return jnp.pad(flat[:size], (0, max(0, size - x.size))).reshape(tuple(shape))
+
+
 def _as_it_is(x: Any, *others: Any, **options: Any) -> Any:
     del others, options
     return x
@@ -169,6 +176,7 @@ SHAPES: dict[str, Callable[..., Any]] = {
     "permute": lambda x, dims: jnp.transpose(x, tuple(dims)),
     "pixel_shuffle": pixel_shuffle,
     "repeat": lambda x, repeats: jnp.tile(x, tuple(repeats)),
+    "resize": resize,
     "roll": lambda x, shifts, dims=(): (
         jnp.roll(x, tuple(shifts), tuple(dims) or None) if dims else jnp.roll(x, shifts[0])
     ),
