@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
 
 from funcnn import models
+from funcnn.atlas.pair import Pair, share
 from funcnn.atlas.references import find_reference, run_reference
 from funcnn.core import ArgumentError, Params, checks
 from funcnn.core.precision import numerics
-from funcnn.experiments import Experiment, Tolerance, find
+from funcnn.experiments import Tolerance, find
 from funcnn.runs.foreign import adapter_of, door
 from funcnn.runs.observers import Interrupts, Losses
 from funcnn.runs.plan import Plan
@@ -29,108 +28,11 @@ __all__ = ["Reproduction", "reproduce", "steps_together", "to_the_end"]
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
-class Reproduction:
-    """Two runs of one experiment: the reference's and funcnn's.
+class Reproduction(Pair):
+    """Two runs of one experiment, the reference's and funcnn's, with a picture and a page.
 
-    Attributes:
-        experiment: what was run.
-        data: x and y, which both were given; x may be a tuple of arrays, for a module of several.
-        seed: what the initial values followed from.
-        result: funcnn's run; where it diverged, its losses are NaN from there on.
-        reference_losses: the reference's loss before each update, (steps,).
-        reference_params: the reference's params after the last.
-        reference_seconds: how long the reference took.
-        compared_steps: how many steps are compared, from the first.
-        codes: what a page shows beside the curves, Python by headings; without any the
-            reference, and the call of ``train`` that the experiment stands for.
+    Its attributes are those of ``Pair``.
     """
-
-    experiment: Experiment
-    data: tuple[Any, np.ndarray]
-    seed: int
-    result: TrainResult
-    reference_losses: Float[np.ndarray, " steps"]
-    reference_params: Params
-    reference_seconds: float
-    compared_steps: int
-    codes: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    @property
-    def losses(self) -> Float[np.ndarray, " steps"]:
-        """funcnn's loss before each update."""
-        return self.result.losses
-
-    @property
-    def tolerance(self) -> Tolerance:
-        """How close the losses are to be."""
-        return self.experiment.tolerances[self.result.dtype]
-
-    @property
-    def seconds(self) -> float:
-        """How long funcnn took, compiling included."""
-        return self.result.compile_seconds + self.result.run_seconds
-
-    @property
-    def relative_difference(self) -> Float[np.ndarray, " steps"]:
-        """|loss − reference| / reference at every step, compared or not."""
-        return _share(self.losses - self.reference_losses, self.reference_losses)
-
-    @property
-    def allowed_difference(self) -> Float[np.ndarray, " compared"]:
-        """The largest relative difference that is allowed, at each step compared."""
-        allowed = self.tolerance.allowed(self.reference_losses)
-        return _share(allowed, self.reference_losses)[: self.compared_steps]
-
-    @property
-    def compared(self) -> str:
-        """How many steps are compared, in words where these are not all."""
-        total = len(self.losses)
-        return f"{self.compared_steps}" + (f" of {total}" if self.compared_steps < total else "")
-
-    @property
-    def worst_step(self) -> int:
-        """The step, of those compared, at which the relative difference is largest."""
-        return int(np.argmax(self.relative_difference[: self.compared_steps]))
-
-    @property
-    def largest_difference(self) -> float:
-        """The relative difference at that step."""
-        return float(self.relative_difference[self.worst_step])
-
-    @property
-    def share_of_tolerance(self) -> float:
-        """The largest part of what is allowed that any step takes; the runs agree up to 1."""
-        allowed = self.tolerance.allowed(self.reference_losses)
-        shares = _share(self.losses - self.reference_losses, allowed)
-        return float(np.max(shares[: self.compared_steps]))
-
-    @property
-    def agrees(self) -> bool:
-        """Whether every step compared is within the tolerance."""
-        return self.share_of_tolerance <= 1
-
-    @property
-    def params_difference(self) -> float:
-        """The largest difference of any single final parameter; NaN where one is NaN."""
-        furthest = jax.tree.map(
-            lambda found, value: np.max(np.abs(np.asarray(found) - value)),
-            self.result.params,
-            self.reference_params,
-        )
-        return float(np.max(jax.tree.leaves(furthest)))
-
-    def plot(self, *, ax: Any = None) -> Any:
-        """Draw funcnn's losses over the reference's; needs the extra ``plot``.
-
-        Args:
-            ax: matplotlib's axes to draw on; new ones without it.
-
-        Returns:
-            The axes.
-        """
-        from funcnn import plots
-
-        return plots.overlay(self.reference_losses, self.losses, ax=ax)
 
     def report(self, directory: str | os.PathLike[str]) -> Path:
         """Write ``index.html``, a page that needs no network; needs the extra ``report``.
@@ -265,13 +167,5 @@ def to_the_end(plan: Plan) -> TrainResult:
 
 def steps_together(losses: np.ndarray, others: np.ndarray, tolerance: Tolerance) -> int:
     """How long two runs of the reference are within the tolerance, less a tenth to be sure."""
-    beyond = ~(_share(others - losses, tolerance.allowed(losses)) <= 1)
+    beyond = ~(share(others - losses, tolerance.allowed(losses)) <= 1)
     return max(1, int(0.9 * np.argmax(beyond))) if beyond.any() else len(losses)
-
-
-def _share(difference: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """|difference| / |whole|, where nothing is no share even of nothing."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.divide(
-            np.abs(difference), np.abs(whole), out=np.zeros_like(whole), where=difference != 0
-        )

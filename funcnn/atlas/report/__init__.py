@@ -17,8 +17,8 @@ from typing import Any
 import jax
 
 from funcnn.atlas.lessons import lesson_of
+from funcnn.atlas.pair import Pair
 from funcnn.atlas.report import code, figures
-from funcnn.atlas.reproduction import Reproduction
 from funcnn.core import ArgumentError, MissingExtraError
 from funcnn.data.files import require_place, write_whole
 
@@ -28,7 +28,7 @@ LOOP = ("funcnn.loop.fit:loop", "funcnn.loop.gradient:gradient_step")
 """What all experiments share: the loop, and what a step of it computes."""
 
 
-def write(reproductions: Sequence[Reproduction], directory: str | os.PathLike[str]) -> Path:
+def write(reproductions: Sequence[Pair], directory: str | os.PathLike[str]) -> Path:
     """Write ``index.html``: an overview, and for each experiment both codes and both curves.
 
     Args:
@@ -52,7 +52,7 @@ def write(reproductions: Sequence[Reproduction], directory: str | os.PathLike[st
     )
 
 
-def write_one(reproduction: Reproduction, directory: str | os.PathLike[str]) -> Path:
+def write_one(reproduction: Pair, directory: str | os.PathLike[str]) -> Path:
     """Write ``index.html`` of one reproduction: its figures, both codes and both curves.
 
     Args:
@@ -115,7 +115,7 @@ def environment_of(package: str) -> Any:
     return environment
 
 
-def _facts(reproductions: Sequence[Reproduction]) -> list[str]:
+def _facts(reproductions: Sequence[Pair]) -> list[str]:
     """Under which conditions the pairs ran."""
     kinds = {f"{one.result.dtype}, seed {one.seed}" for one in reproductions}
     return [

@@ -7,7 +7,7 @@ import inspect
 import pkgutil
 from typing import TYPE_CHECKING
 
-from funcnn.atlas.reproduction import Reproduction
+from funcnn.atlas.pair import Pair
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -20,7 +20,7 @@ def source(name: str) -> Markup:
     return highlighted(_abridged(inspect.getsource(pkgutil.resolve_name(name))))
 
 
-def call(reproduction: Reproduction) -> Markup:
+def call(reproduction: Pair) -> Markup:
     """The call of ``train`` that an experiment stands for, every argument written out."""
     record = reproduction.experiment
     arguments = {

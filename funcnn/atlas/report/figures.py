@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from funcnn import plots
-from funcnn.atlas.reproduction import Reproduction
+from funcnn.atlas.pair import Pair
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -39,7 +39,7 @@ LONGEST_CURVE = 1000
 """A curve of twice as many steps is drawn by the largest value of each block of them."""
 
 
-def curves(reproduction: Reproduction) -> Markup:
+def curves(reproduction: Pair) -> Markup:
     """Both loss curves, one over the other, and below them how far they are apart."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def curves(reproduction: Reproduction) -> Markup:
         return svg(figure, f"{name}-curves", f"{name}: both loss curves, and their difference")
 
 
-def fit(reproduction: Reproduction) -> Markup:
+def fit(reproduction: Pair) -> Markup:
     """The fitted curve over the data, for inputs of one dimension."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ def fit(reproduction: Reproduction) -> Markup:
         return svg(figure, f"{name}-fit", f"{name}: the fitted curve over the data")
 
 
-def thinned(reproduction: Reproduction) -> bool:
+def thinned(reproduction: Pair) -> bool:
     """Whether a pair's curves are too long to be drawn point by point."""
     return len(reproduction.losses) >= 2 * LONGEST_CURVE
 
