@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import sys
 from types import ModuleType
@@ -122,9 +123,12 @@ def require_same_rows(x: Any, y: Any) -> None:
 def _column(narwhals: ModuleType, source: str, name: str, series: Any) -> np.ndarray:
     kind = series.dtype
     if isinstance(kind, (narwhals.String, narwhals.Categorical, narwhals.Enum)):
+        values = [None if is_missing(value) else value for value in series.to_list()]
+        known = [value for value in values if value is not None]
+        if known and all(isinstance(value, numbers.Real) for value in known):  # As pandas allows.
+            return np.array([np.nan if value is None else value for value in values])
         texts = np.empty(len(series), object)
-        for row, value in enumerate(series.to_list()):
-            texts[row] = None if is_missing(value) else str(value)
+        texts[:] = [None if value is None else str(value) for value in values]
         return texts
     if isinstance(kind, narwhals.Boolean):
         missing = series.is_null().to_numpy()

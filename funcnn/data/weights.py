@@ -154,7 +154,9 @@ def _flatten(params: Params, branches: tuple[str, ...] = ()) -> dict[str, np.nda
         else:
             # safetensors writes the bytes as they lie, whatever the strides say.
             array = np.array(to_numpy(f"{place}.{name}", value), order="C")
-            if array.dtype.kind not in "fiub":  # bfloat16 among them: NumPy's files have none
+            array = array.astype(array.dtype.newbyteorder("="))
+            # Neither NumPy's files have bfloat16, nor any but this machine its long double.
+            if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
                 raise ArgumentTypeError(
                     f"{place}.{name} is of {array.dtype}: not a kind to save "
                     f"(it came as a {type(value).__name__})"

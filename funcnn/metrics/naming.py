@@ -19,6 +19,10 @@ from funcnn.metrics.scores import (
 __all__ = ["METRICS", "Metric", "find", "named_all"]
 
 
+RECORDED = frozenset({"step", "steps", "epoch", "loss", "seconds"})
+"""What is recorded of a run beside its metrics: their names are taken."""
+
+
 class Metric(NamedTuple):
     """A metric: a function, and what is known about it.
 
@@ -96,12 +100,18 @@ def named_all(metrics: Any) -> tuple[Metric, ...]:
     if metrics is None:
         return ()
     if isinstance(metrics, Mapping):
-        return tuple(_under(name, metric) for name, metric in metrics.items())
-    if isinstance(metrics, (str, Metric)) or not isinstance(metrics, Sequence):
-        metrics = (metrics,)
-    found = tuple(map(find, metrics))
+        found = tuple(_under(name, metric) for name, metric in metrics.items())
+    else:
+        if isinstance(metrics, (str, Metric)) or not isinstance(metrics, Sequence):
+            metrics = (metrics,)
+        found = tuple(map(find, metrics))
     names = [metric.name for metric in found]
     for name in names:
+        if name in RECORDED:
+            raise ArgumentError(
+                f"metrics: {name!r} is the name of a column that every record has; give the metric "
+                f"another in a dictionary, {{name: metric}}"
+            )
         if names.count(name) > 1:
             raise ArgumentError(
                 f"metrics holds {name!r} {names.count(name)} times; give names of your own in a "

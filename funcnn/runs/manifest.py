@@ -8,13 +8,16 @@ import hashlib
 import importlib.metadata
 import inspect
 import re
-from collections.abc import Callable, Mapping
+import sys
+import types
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from funcnn.checkpoints.manifest import CODE
 from funcnn.core import Samples
 from funcnn.data.mapped import Mapped
 from funcnn.loop.placement import Placement
@@ -23,6 +26,13 @@ from funcnn.optimizers.optimizer import Recipe
 from funcnn.runs.plan import Plan
 
 __all__ = ["described", "digest", "manifest_of", "of_samples"]
+
+LIBRARIES = frozenset(
+    ["builtins", "equinox", "flax", "funcnn", "haiku", "jax", "numpy", "optax", "torch"]
+)
+"""Whose functions are known by their names: another version may write them in another way."""
+
+_PYTHON = ".".join(map(str, sys.version_info[:2]))
 
 
 def manifest_of(plan: Plan, monitored: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +72,8 @@ def described(value: Any, inside: tuple[int, ...] = ()) -> Any:
 
     A function is its name, and the values that it was given where it was made (those of a
     ``functools.partial``, of a closure, and its defaults): so an optax optimizer tells its
-    learning rate. What a function computes is not looked at.
+    learning rate. Of a user's own function it is the code too, and what that reads of its module:
+    functions, numbers and texts.
 
     Args:
         value: anything.
@@ -85,11 +96,12 @@ def described(value: Any, inside: tuple[int, ...] = ()) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         ordered = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
         return [part(one) for one in ordered]
-    name, given = _made_of(value)
+    name, given, code = _made_of(value)
     if name is None:
         # Without the address that the usual repr holds.
         return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-    return {"function": name, "with": part(given)} if given else name
+    facts = {"function": name} | code | ({"with": part(given)} if given else {})
+    return facts if len(facts) > 1 else name
 
 
 def digest(tree: Any) -> str | None:
@@ -138,25 +150,30 @@ def _optimizer(optimizer: Any) -> Any:
     }
 
 
-def _made_of(value: Any) -> tuple[str | None, dict[str, Any]]:
-    """The name of a function or a class, and what it was given; None for anything else."""
+def _made_of(value: Any) -> tuple[str | None, dict[str, Any], dict[str, Any]]:
+    """The name of a function or a class, what it was given, and its code; None for others."""
     if isinstance(value, functools.partial):
-        name, given = _made_of(value.func)
-        return name, given | {
-            str(number): one for number, one in enumerate(value.args)
-        } | value.keywords
+        name, given, code = _made_of(value.func)
+        positional = {str(number): one for number, one in enumerate(value.args)}
+        return name, given | positional | value.keywords, code
     function = inspect.unwrap(value) if callable(value) else value
     name = getattr(function, "__qualname__", None)
     if name is None:
-        return None, {}
-    given = _captured(function) if inspect.isfunction(function) else {}
-    owner = getattr(function, "__self__", None)
+        return None, {}, {}
+    module = getattr(function, "__module__", None) or ""
+    given, plain = {}, function
     if inspect.ismethod(function):
-        given = _captured(function.__func__) | {"self": owner}
-    return f"{getattr(function, '__module__', '')}.{name}", given
+        plain, given = function.__func__, {"self": function.__self__}
+    code = {}
+    if inspect.isfunction(plain):
+        given = _captured(plain) | given
+        if module.partition(".")[0] not in LIBRARIES:
+            given = _read(plain) | given
+            code = {CODE: {_PYTHON: _code_digest(plain.__code__, plain.__doc__)}}
+    return f"{module}.{name}", given, code
 
 
-def _captured(function: Callable[..., Any]) -> dict[str, Any]:
+def _captured(function: types.FunctionType) -> dict[str, Any]:
     """The defaults of a Python function, and what its closure holds, by name."""
     defaults = {
         name: parameter.default
@@ -168,3 +185,25 @@ def _captured(function: Callable[..., Any]) -> dict[str, Any]:
         with contextlib.suppress(ValueError):  # A name that was not given a value yet.
             held[name] = cell.cell_contents
     return defaults | held
+
+
+def _read(function: types.FunctionType) -> dict[str, Any]:
+    """The functions, numbers and texts that a function reads of its module, by name."""
+    kinds = (bool, int, float, str, types.FunctionType)
+    found = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+    return {name: value for name, value in found.items() if isinstance(value, kinds)}
+
+
+def _code_digest(code: types.CodeType, doc: str | None = None) -> str:
+    """The SHA-256 of what a function does; its place and its docstring do not count."""
+
+    def told(constant: Any) -> Any:
+        if isinstance(constant, types.CodeType):
+            return _code_digest(constant)
+        return sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
+
+    constants = list(code.co_consts)
+    if constants and constants[0] in (None, doc):
+        del constants[0]  # The docstring, or that there is none.
+    parts = (code.co_code, code.co_names, code.co_varnames, [*map(told, constants)])
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

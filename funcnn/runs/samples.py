@@ -186,7 +186,7 @@ def _weights(
     weight = as_array("sample_weight", sample_weight)
     if weight.shape != (samples,):
         raise ArgumentError(f"sample_weight has shape {weight.shape}; ({samples},) is needed")
-    if weight.dtype == bool or weight.min() < 0:
+    if weight.min() < 0:
         raise ArgumentError("sample_weight must hold numbers of 0 or more")
     if not weighted(loss):
         raise ArgumentError(
@@ -195,10 +195,13 @@ def _weights(
         )
     with np.errstate(over="ignore", under="ignore"):
         cast = weight.astype(dtype)
-    if cast.max() == 0 < weight.max() or not np.isfinite(cast).all():
-        raise ArgumentError(
-            f"sample_weight holds numbers up to {weight.max():.6g}, which {dtype} cannot hold"
-        )
+        # XLA takes numbers below the smallest normal one for 0; a loss divides by the sum.
+        vanishes = cast.max() < np.finfo(dtype).tiny and weight.any()
+        if vanishes or not np.isfinite(cast.sum(dtype=dtype)):
+            raise ArgumentError(
+                f"sample_weight holds numbers up to {weight.max():.6g}: {dtype} cannot hold them, "
+                f"or not their sum"
+            )
     return cast
 
 

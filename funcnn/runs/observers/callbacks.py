@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 from funcnn.core import ArgumentTypeError, Params
 from funcnn.runs.observers.evaluations import Evaluations
 from funcnn.runs.observers.observer import Observer, Segment
@@ -74,7 +76,7 @@ class Callbacks(Observer):
         stop = False
         for callback in self._callbacks:
             answer = callback(event)
-            if answer is not None and not isinstance(answer, bool):
+            if answer is not None and not isinstance(answer, (bool, np.bool_)):
                 raise ArgumentTypeError(
                     f"callback {callback!r:.60} returned {answer!r:.60}: it must return True to "
                     f"stop the run, or nothing"
