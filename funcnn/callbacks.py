@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from funcnn.core import ArgumentError, MissingExtraError
+from funcnn.core import ArgumentError, ArgumentTypeError, MissingExtraError
 from funcnn.runs.observers.callbacks import Callback, Event
 
 __all__ = ["Callback", "Csv", "Event", "JsonLines", "TensorBoard"]
@@ -34,44 +34,44 @@ class JsonLines:
     What is not finite is written as ``null``: JSON has no word for it.
 
     Args:
-        file: a path, or an open text file. The file of a path is written anew at the first
+        file: a path, or an open text file. The file of a path is written anew at a run's first
             event, less what it says of a run that goes on from a checkpoint.
     """
 
     def __init__(self, file: str | os.PathLike[str] | IO[str]) -> None:
         self._file = _Lines(file)
-        self._begun = False
+        self._last = math.inf
 
     def __call__(self, event: Event) -> None:
         """Write the event."""
-        if not self._begun:
-            self._begun = True
+        if event.step <= self._last:  # A run begins.
             self._file.begin(event.resumed_from, lambda line: json.loads(line)["step"])
         row = {name: value if math.isfinite(value) else None for name, value in _row(event).items()}
         self._file.write(json.dumps(row) + "\n")
+        self._last = event.step
 
 
 class Csv:
     """Writes a row of a ``.csv`` file for every event, under a header.
 
     Args:
-        file: a path, or an open text file. The file of a path is written anew at the first
+        file: a path, or an open text file. The file of a path is written anew at a run's first
             event, less what it says of a run that goes on from a checkpoint.
     """
 
     def __init__(self, file: str | os.PathLike[str] | IO[str]) -> None:
         self._file = _Lines(file)
-        self._begun = False
+        self._last = math.inf
 
     def __call__(self, event: Event) -> None:
         """Write the event, and before the first the names of the columns."""
         row = _row(event)
         writer = csv.DictWriter(self._file, list(row), lineterminator="\n")
-        if not self._begun:
-            self._begun = True
+        if event.step <= self._last:  # A run begins.
             place = list(row).index("step")
             self._file.begin(event.resumed_from, lambda line: int(line.split(",")[place]), writer)
         writer.writerow(row)
+        self._last = event.step
 
 
 class TensorBoard:
@@ -89,6 +89,8 @@ class TensorBoard:
             from tensorboardX import SummaryWriter
         except ImportError:
             raise MissingExtraError("tensorboardX", "tensorboard") from None
+        if Path(folder).exists() and not Path(folder).is_dir():
+            raise ArgumentError(f"folder={os.fspath(folder)!r} is not a folder")
         self._open = lambda: SummaryWriter(os.fspath(folder), flush_secs=1)
         self._writer: Any = None
 
@@ -113,9 +115,14 @@ class _Lines:
     """
 
     def __init__(self, file: str | os.PathLike[str] | IO[str]) -> None:
-        self._file = file
-        if isinstance(file, (str, os.PathLike)) and not Path(file).parent.is_dir():
-            raise ArgumentError(f"the folder of {os.fspath(file)} is not there")
+        self._file = Path(file) if isinstance(file, (str, os.PathLike)) else file
+        if not isinstance(self._file, Path):
+            if not callable(getattr(file, "write", None)):
+                raise ArgumentTypeError(f"file={file!r:.60} is no path, and no open text file")
+        elif not self._file.parent.is_dir():
+            raise ArgumentError(f"the folder of {self._file} is not there")
+        elif self._file.is_dir():
+            raise ArgumentError(f"{self._file} is a folder, and no file")
 
     def begin(
         self, resumed_from: int, step_of: Callable[[str], int], table: csv.DictWriter | None = None
@@ -128,8 +135,8 @@ class _Lines:
             table: writes a header, where the lines have one.
         """
         kept: list[str] = []
-        if isinstance(self._file, (str, os.PathLike)):
-            path = Path(self._file)
+        if isinstance(self._file, Path):
+            path = self._file
             if resumed_from and path.exists():
                 lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
                 kept = [line for line in lines if _is_before(line, resumed_from, step_of)]
@@ -140,7 +147,7 @@ class _Lines:
             self.write(line)
 
     def write(self, text: str) -> int:
-        if not isinstance(self._file, (str, os.PathLike)):
+        if not isinstance(self._file, Path):
             count = self._file.write(text)
             self._file.flush()
             return count

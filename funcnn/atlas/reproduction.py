@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from funcnn.runs.start import initial_params
 __all__ = ["Reproduction", "reproduce", "steps_together", "to_the_end"]
 
 
-@dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class Reproduction(Pair):
     """Two runs of one experiment, the reference's and funcnn's, with a picture and a page.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from os.path import samefile
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ def predict(weights: str, data: str, output: str | None, probabilities: bool) ->
     """
     if output is not None:
         check_place("--output", output, ".csv", ".npz", ".npy")
+        for option, other in (("--data", data), ("WEIGHTS", weights)):
+            if Path(other).exists() and Path(output).exists() and samefile(other, output):
+                raise funcnn.ArgumentError(f"--output={output} is the file of {option}")
         if probabilities and Path(output).suffix == ".npy":
             raise funcnn.ArgumentError(
                 "--probabilities: a .npy file holds one array; write a .csv or a .npz"

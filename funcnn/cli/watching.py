@@ -46,6 +46,8 @@ _KEPT = (
                  help="Go on from the newest of DIR: true; auto: or begin where there is none."),
     click.option("--other-data", is_flag=True, default=None,
                  help="Go on although the data are others than before."),
+    click.option("--other-numbers", is_flag=True, default=None,
+                 help="Go on with the --learning-rate given now, and the like."),
     click.option("--json-lines", metavar="FILE",
                  help="Write each measurement as a line of JSON at once; --resume adds to FILE."),
     click.option("--tensorboard", metavar="DIR", help="Write each for TensorBoard."),

@@ -105,8 +105,8 @@ class DivergenceError(ArithmeticError):
             )
         first = "" if self.parameter is None else f", first in the gradient of {self.parameter}"
         return (
-            f"the run diverged: after {self.step} steps it is not finite any more{first}; a "
-            f"smaller learning_rate may help{kept}"
+            f"the run diverged: after {self.step} {'step' if self.step == 1 else 'steps'} it is "
+            f"not finite any more{first}; a smaller learning_rate may help{kept}"
         )
 
 

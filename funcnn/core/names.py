@@ -106,7 +106,8 @@ ARGUMENTS = Table(
         "pos_weight": "positive_weight",
     },
     words={
-        "It may be a schedule, such as optax.cosine_decay_schedule(1e-2, 1000).": _SCHEDULES,
+        "It may be a schedule, as funcnn.optimizers.schedules.step_lr(1e-2, 30); scheduler= is "
+        "for a module of PyTorch.": _SCHEDULES,
         "An epoch has len(x) / batch_size steps.": "steps_per_epoch",
         "It is how many records in a row may pass without a better one.": "early_stopping "
         "early_stop",
@@ -122,8 +123,8 @@ ARGUMENTS = Table(
         "It is not offered: let the loss be the negative of what is to grow.": "maximize",
         "There is nothing to set: every run is one compiled loop.": "jit jit_compile compile "
         "foreach fused capturable differentiable run_eagerly",
-        "JAX chooses the device: train inside `with jax.default_device(...):`.": "device devices "
-        "accelerator gpu cuda use_gpu",
+        "JAX chooses the device: train inside `with jax.default_device(...):`; devices= says how "
+        "many share a run.": "device accelerator gpu cuda use_gpu",
         "It is an argument of funcnn.train: what finished members of a sweep have come to is kept "
         "by folder=.": "callbacks checkpoints checkpoint_every other_data resume",
         "The models have their own: pass a model of your own for others.": "bias use_bias "
@@ -141,7 +142,10 @@ ARGUMENTS = Table(
 )
 """The keyword arguments of ``train``, of ``sweep`` and of the optimizers."""
 
-_NO_NAME = "It has no name here: pass an optax transformation itself, such as optax.adagrad(1e-2)."
+_NO_NAME = (
+    "It has no name here: pass an optax transformation itself, as optax.lion(1e-4), or train a "
+    "module of PyTorch with its own torch.optim optimizer."
+)
 _LOGITS = "It takes logits: leave the model's softmax or sigmoid out."
 
 VALUES = {

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import functools
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from funcnn.core.errors import ArgumentError, ArgumentTypeError
 
-__all__ = ["calling", "plain_errors"]
+__all__ = ["calling", "plain_errors", "require_same_twice"]
 
 
 @contextlib.contextmanager
@@ -55,6 +58,50 @@ def calling(whose: str, function: Callable[..., Any], *arguments: Any) -> Any:
         with plain_errors(whose):
             jax.eval_shape(function, *arguments)
         raise
+
+
+def require_same_twice(whose: str, function: Callable[..., Any], *arguments: Any) -> None:
+    """Refuse a function that is another one each time that it is traced.
+
+    A compiled program repeats what the first trace has found: a random number of NumPy, the time.
+
+    Args:
+        whose: the function, as the beginning of a sentence.
+        function: a user's own.
+        arguments: the shapes and dtypes of its arguments.
+
+    Raises:
+        ArgumentError: where two traces of it differ.
+    """
+    # Two functions: JAX remembers the trace of one.
+    traces = [jax.make_jaxpr(functools.partial(function))(*arguments) for _ in range(2)]
+    texts = [re.sub(r"0x[0-9a-f]+", "", str(one.jaxpr)) for one in traces]
+    constants = [[*one.consts, *_literals(one.jaxpr)] for one in traces]
+    if texts[0] != texts[1] or not _are_equal(*constants):
+        raise ArgumentError(
+            f"{whose} computes something else each time that it is traced, such as with random "
+            f"numbers of NumPy or with the time: the loop would repeat those of the first trace. "
+            f"Random numbers come from a key: funcnn.Model(init, apply, stochastic=True)"
+        )
+
+
+def _literals(jaxpr: Any) -> Iterator[Any]:
+    """The values that stand in a program, in those inside it too."""
+    from jax.extend.core import Literal, jaxprs_in_params  # It costs import time.
+
+    for equation in jaxpr.eqns:
+        yield from (one.val for one in equation.invars if isinstance(one, Literal))
+        for inner in jaxprs_in_params(equation.params):
+            yield from _literals(inner)
+
+
+def _are_equal(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether all arrays are the same to the bit, NaN too."""
+    return list(map(_bytes, some)) == list(map(_bytes, others))
+
+
+def _bytes(value: Any) -> bytes:
+    return np.asarray(value).tobytes()
 
 
 def _first_line(error: Exception) -> str:

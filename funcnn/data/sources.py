@@ -70,11 +70,11 @@ def load(
     columns = _columns(data, categories)
     if columns is not None:
         return table(columns, target, categories)
+    x, y, features, names = _pair(data)
     if target is not None:
         raise ArgumentError(
             f"target={target!r} names columns of a table, such as a .csv; the data are arrays"
         )
-    x, y, features, names = _pair(data)
     require_same_rows(x, y)
     made = _frame_inputs(x, categories) if is_frame(x) else _array_inputs(x, features, categories)
     if is_frame(y):

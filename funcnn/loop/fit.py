@@ -106,7 +106,10 @@ def fit(
     """
     if not isinstance(update, Update):
         raise ArgumentTypeError(f"update must be what make_update returns, not {update!r:.60}")
-    state, samples = _private(checked_state(state)), samples_of(update.problem, data)
+    state, samples = (
+        _private(checked_state(update.problem, state)),
+        samples_of(update.problem, data),
+    )
     if isinstance(steps, (jax.Array, np.ndarray)):
         if capacity is None:
             raise ArgumentError("capacity= is needed, the length of the losses, if steps vary")

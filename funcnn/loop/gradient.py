@@ -62,6 +62,10 @@ def loss_of(
         raise ArgumentTypeError(
             f"apply must return an array, the prediction; it returns {type(prediction)}"
         )
+    if prediction.dtype == bool or jnp.issubdtype(prediction.dtype, jnp.integer):
+        raise ArgumentTypeError(
+            f"apply returns {prediction.dtype}, which has no gradient: a prediction is of floats"
+        )
     if weight is not None:
         loss = functools.partial(loss, sample_weight=weight)
     # A loss of another library knows what it compares.

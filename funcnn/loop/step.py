@@ -14,7 +14,8 @@ from funcnn.data.arrays import to_numpy
 from funcnn.loop.batches import Count, Drawn, Feed
 from funcnn.loop.forms import Form, Kept
 from funcnn.loop.problem import Problem
-from funcnn.optimizers.optimizer import NumbersState
+from funcnn.loop.whole import WholeStep
+from funcnn.optimizers.optimizer import NumbersState, Recipe
 
 __all__ = ["checked_state", "samples_of", "step_of"]
 
@@ -43,15 +44,22 @@ def step_of(
     return state, loss
 
 
-def checked_state(state: Any) -> TrainState:
+def checked_state(problem: Problem, state: Any) -> TrainState:
     """The state that a user gives to ``update`` or ``fit``.
 
     Raises:
-        ArgumentTypeError: for what is none, or holds float64 where JAX computes in 32 bits.
+        ArgumentTypeError: for what is none, for that of another optimizer, or for float64 where
+            JAX computes in 32 bits.
     """
     if not isinstance(state, TrainState):
         raise ArgumentTypeError(
             f"state must be a funcnn.TrainState, as initial_state gives, not {state!r:.60}"
+        )
+    has_numbers = isinstance(problem.optimizer, (Recipe, WholeStep))
+    if has_numbers != isinstance(state.optimizer_state, NumbersState):
+        raise ArgumentTypeError(
+            f"state.optimizer_state is another optimizer's, {state.optimizer_state!r:.60}: make "
+            f"the state by initial_state with the optimizer that make_update was given"
         )
     refuse_wider(state=state)
     return state

@@ -53,7 +53,7 @@ class Update:
         Raises:
             ArgumentError, ArgumentTypeError: for a state or data that do not fit.
         """
-        state, samples = checked_state(state), samples_of(self.problem, data)
+        state, samples = checked_state(self.problem, state), samples_of(self.problem, data)
         return calling(UPDATE, _step(self.problem, self.form), state, samples)
 
 

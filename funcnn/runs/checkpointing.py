@@ -39,11 +39,14 @@ class Keeping(NamedTuple):
         every: how often.
         resume: ``True`` to go on from the newest, ``False`` to begin in a folder without any,
             ``"auto"`` for whichever it is.
+        other_numbers: whether the optimizer's numbers that the call gives replace those that were
+            saved.
     """
 
     folder: CheckpointFolder
     every: Every
     resume: bool | str
+    other_numbers: bool = False
 
 
 def keeping_of(
@@ -55,6 +58,7 @@ def keeping_of(
     keep: Any = None,
     resume: Any = None,
     other_data: Any = None,
+    other_numbers: Any = None,
 ) -> Keeping | None:
     """How the arguments of ``train`` ask for checkpoints; None where they do not.
 
@@ -66,6 +70,7 @@ def keeping_of(
         keep: how many stay.
         resume: True, False or ``"auto"``.
         other_data: whether the run may go on with other data.
+        other_numbers: whether it may go on with other numbers of the optimizer.
 
     Raises:
         ArgumentError, ArgumentTypeError: for arguments that cannot be used.
@@ -76,17 +81,23 @@ def keeping_of(
             "keep": keep,
             "resume": resume,
             "other_data": other_data,
+            "other_numbers": other_numbers,
         }
         for name, value in given.items():
             if value is not None:
                 raise ArgumentError(f"{name} is for checkpoints=, the folder, which is not given")
         return None
-    others = other_data is not None and checks.flag("other_data", other_data)
-    informative = INFORMATIVE | {"data"} if others else INFORMATIVE
+    allowed = {"data": other_data, "numbers": other_numbers}
+    others = {
+        part
+        for part, asked in allowed.items()
+        if asked is not None and checks.flag(f"other_{part}", asked)
+    }
+    informative = INFORMATIVE | others
     manifest = manifest_of(plan, monitored)
     folder = CheckpointFolder(checkpoints, KEEP if keep is None else keep, manifest, informative)
     every = _every(EVERY if checkpoint_every is None else checkpoint_every)
-    return Keeping(folder, every, _resume(resume))
+    return Keeping(folder, every, _resume(resume), "numbers" in others)
 
 
 def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]) -> Plan:
@@ -127,7 +138,8 @@ def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]
         memory = {"evaluations": {"rows": [], "losses": losses}} | newest.memory
         for name, observer in remembering.items():
             observer.recall(memory[name])
-    return plan._replace(params=None, state=state, done=newest.step, named=frozenset())
+    named = plan.named if keeping.other_numbers else frozenset()
+    return plan._replace(params=None, state=state, done=newest.step, named=named)
 
 
 def _newest(plan: Plan, folder: CheckpointFolder) -> Checkpoint | None:
@@ -139,8 +151,9 @@ def _newest(plan: Plan, folder: CheckpointFolder) -> Checkpoint | None:
         newest = folder.newest(plan.state_shapes)
     except ArgumentError as error:
         _, *lines = str(error).splitlines()
-        if lines and all(line.startswith("  data.") for line in lines):
-            raise ArgumentError(f"{error}\n  other_data=True goes on with them") from None
+        for part in ("data", "numbers"):
+            if lines and all(line.startswith(f"  {part}.") for line in lines):
+                raise ArgumentError(f"{error}\n  other_{part}=True goes on with them") from None
         raise
     if is_shared(plan):
         first_says(NONE if newest is None else newest.step)

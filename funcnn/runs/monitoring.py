@@ -245,15 +245,16 @@ def _require_scores(plan: Plan, evaluation: Evaluation) -> None:
     prediction = jax.ShapeDtypeStruct((samples, *kind.shape[1:]), kind.dtype)
     target = jax.ShapeDtypeStruct(y.shape, y.dtype)
     for metric in evaluation.metrics:
-        if not metric.traced:
-            # It computes with NumPy, and says so of shapes that it does not take.
-            metric.function(np.zeros(prediction.shape), np.zeros(target.shape, target.dtype))
-            continue
         try:
-            with numerics(plan.dtype):
-                shape = jax.eval_shape(metric.function, prediction, target).shape
-        except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ArgumentError(f"metrics: {metric.name} fails: {reason}") from error
-        if shape != ():
-            raise ArgumentError(f"metrics: {metric.name} must give one number, not shape {shape}")
+            with numerics(plan.dtype), plain_errors(metric.name):
+                if not metric.traced:
+                    # It computes with NumPy, and says so of what it does not take.
+                    metric.function(np.zeros(prediction.shape, prediction.dtype), np.asarray(y[:]))
+                    continue
+                found = jax.eval_shape(metric.function, prediction, target)
+        except ArgumentError as error:
+            raise type(error)(f"metrics: {error}") from error
+        shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
+        if shape != () or np.dtype(dtype).kind not in "fiub":
+            given = repr(found) if shape is None else f"{dtype}{shape}"
+            raise ArgumentError(f"metrics: {metric.name} must give one real number, not {given}")

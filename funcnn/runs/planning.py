@@ -61,6 +61,9 @@ from funcnn.runs.shapes import (
     structs,
 )
 
+MANY_CLASSES = 100
+"""From so many classes on, it is asked whether they are classes."""
+
 __all__ = ["TRACED", "accepted_by", "make_plan"]
 
 
@@ -340,7 +343,14 @@ def _outputs(prepared: Prepared) -> int | None:
     if not is_whole(y):
         return None
     parts = [part.y for part in (prepared.training, prepared.validation) if part is not None]
-    return max(0 if classes is None else len(classes), *(int(part.max()) + 1 for part in parts), 0)
+    count = max(0 if classes is None else len(classes), *(int(one.max()) + 1 for one in parts), 0)
+    samples = sum(map(len, parts))
+    if count > max(MANY_CLASSES, samples // 2):
+        raise ArgumentError(
+            f"y would be {count} classes of {samples} samples: is it a number to predict, as with "
+            f"loss='mean_squared_error'? If they are classes, say out_features={count}"
+        )
+    return count
 
 
 def _schedule(optimizer: Any, state: TrainState | None, steps: int) -> Any:

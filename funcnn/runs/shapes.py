@@ -22,7 +22,7 @@ from funcnn.core.caches import compiled, remembered
 from funcnn.core.keys import initial_key, run_key
 from funcnn.core.memory import require_memory
 from funcnn.core.precision import numerics
-from funcnn.core.tracing import plain_errors
+from funcnn.core.tracing import plain_errors, require_same_twice
 from funcnn.data.arrays import to_numpy
 from funcnn.loop.batches import Drawn
 from funcnn.loop.fit import first_state
@@ -236,6 +236,9 @@ def _run_shapes(
         if not isinstance(problem().optimizer, WholeStep):
             with plain_errors("the model's apply"):
                 prediction = jax.eval_shape(predict, params, data().x)
+                if not _is_ours(apply := problem().model.apply):
+                    key = (run_key(0),) if problem().model.stochastic else ()
+                    require_same_twice("the model's apply", apply, params, data().x, *key)
             if (quiet := problem().model.predict) is not None:
                 with plain_errors("the model's predict"):
                     without_noise = jax.eval_shape(compiled(quiet), params, data().x)
@@ -282,6 +285,11 @@ def _memory(
         whole=made + 4 * sum(map(bytes_of, states)) + sum(map(bytes_of, starts)),
         data=sum(map(bytes_of, jax.tree.leaves(kept.data))),
     )
+
+
+def _is_ours(function: Callable[..., Any]) -> bool:
+    """Whether a function is one of funcnn's, which draw no random numbers but from a key."""
+    return (getattr(function, "__module__", None) or "").partition(".")[0] == "funcnn"
 
 
 def _update(problem: Problem, form: Form, data: Samples) -> Update:

@@ -89,6 +89,7 @@ def train(
     keep: int | None = None,
     resume: bool | str | None = None,
     other_data: bool | None = None,
+    other_numbers: bool | None = None,
     dtype: Any = None,
     devices: int | Sequence[Any] | None = None,
     sharding: str | None = None,
@@ -223,6 +224,8 @@ def train(
         resume: True goes on from the newest sound one, ``"auto"`` begins where there is none;
             without it the folder must hold none.
         other_data: True goes on where the data are others than those of the checkpoint.
+        other_numbers: True goes on with the optimizer's numbers that this call gives, such as a
+            smaller ``learning_rate`` after a run that diverged.
         dtype: ``"float32"`` or ``"float64"``, for this run alone; the state's or the
             experiment's without it, otherwise ``"float32"``.
         devices: on how many of JAX's devices to train, or a list of them, as ``jax.devices()``
@@ -322,6 +325,7 @@ def train(
         keep=keep,
         resume=resume,
         other_data=other_data,
+        other_numbers=other_numbers,
     )
     remembering = {"losses": recorded} | monitoring.remembering
     logged = logged_steps(log_every, plan.steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 import funcnn
 from bad_calls.calls import OWN, TYPE, VALUE, X32, Y32, Frozen, X, Y, product, torch
@@ -22,6 +23,11 @@ LOOPS = {
         TYPE, "the update (its model, gradient, optimizer or schedule) fails: TypeError:"),
     "update-state": (lambda made: made.upd(made.params, (X32, Y32)),
         TYPE, "state must be a funcnn.TrainState, as initial_state gives,"),
+    "update-other-optimizer": (
+        lambda made: made.upd(
+            funcnn.initial_state(made.params, optax.sgd(1e-3), made.key), (X32, Y32)
+        ),
+        TYPE, "state.optimizer_state is another optimizer's, "),
     "update-f64": (lambda made: made.upd(made.state, (X, Y)),
         TYPE, "data holds float64, and JAX computes in 32 bits here: call"),
     "update-text": (lambda made: made.upd(made.state, ("a", "b")),

@@ -34,6 +34,9 @@ MODELS = {
     "gradient": ({"gradient": "manuel"}, VALUE, "did you mean 'manual'?"),
     "dtype": ({"dtype": "float16"}, VALUE, "dtype='float16' cannot be trained in"),
     "dtype-type": ({"dtype": "float23"}, TYPE, "dtype='float23' is not a dtype"),
+    "model-numpy-random": (
+        own(model=model(lambda p, x: x @ p["w"] + np.random.normal())),  # noqa: NPY002
+        VALUE, "the model's apply computes something else each time that it is traced"),
     "hidden-zero": ({"hidden": 0}, VALUE, "hidden=0 must be at least 1"),
     "hidden-float": ({"hidden": 10.0}, TYPE, "hidden=10.0 is not an integer"),
     "hidden-two": ({"hidden": (5, 5)},
@@ -137,7 +140,7 @@ MODELS = {
     "apply-torch": (own(model=model(lambda p, x: torch().tensor(1.0))),
         TYPE, "the model's apply fails: TypeError: function <lambda> at "),
     "apply-int": (own(model=model(lambda p, x: (x @ p["w"]).astype(int))),
-        VALUE, "the loss fails: TypePromotionError: "),
+        TYPE, "apply returns int32, which has no gradient: a prediction is of floats"),
     "apply-mutate": (own(model=model(lambda p, x: (p.__setitem__("w", 1), x @ p["w"])[1])),
         VALUE, "the model's apply fails: ValueError: "),
     "apply-bcast": (own(model=model(lambda p, x: p["w"][0])),

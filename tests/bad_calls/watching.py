@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 import pytest
 
+import funcnn
 from bad_calls.calls import TYPE, VALUE, Later, X, Y, classes, net, watched
 
 WATCHING = {
@@ -59,22 +60,41 @@ WATCHING = {
         VALUE, "metrics holds 'mean_squared_error' 2 times; give names of"),
     "metrics-fail": (net(metrics=[lambda p, y: p @ y]), VALUE, "metrics: <function <lambda>"),
     "metrics-text": (net(metrics={"a": lambda p, y: "x"}),
-        VALUE, "metrics: a fails: function <lambda> at "),
+        TYPE, "metrics: a fails: TypeError: function <lambda> at "),
     "metrics-listnone": (net(metrics=[None]),
         TYPE, "metrics=None is not a name. Known: accuracy, r2,"),
+    "metrics-none": (net(metrics={"a": lambda p, y: None}),
+        VALUE, "metrics: a must give one real number, not None"),
+    "metrics-complex": (net(metrics={"a": lambda p, y: jax.lax.complex(p.mean(), p.mean())}),
+        VALUE, "metrics: a must give one real number, not complex64()"),
+    "metrics-numpy": (net(metrics={"a": lambda p, y: np.sin(p).mean()}),
+        TYPE, "metrics: a hands a traced array to NumPy: use jax.numpy"),
+    "metrics-step": (net(metrics={"step": lambda p, y: p.mean()}),
+        VALUE, "metrics: 'step' is the name of a column that every record has"),
+    "metrics-auc": (
+        Later(lambda _: net(data=(X, Y[:, 0]),
+                            metrics=pytest.importorskip("sklearn") and "roc_auc")),
+        VALUE, "roc_auc takes labels from 0 to 1; others were given"),
+    "json-lines-folder": (lambda made: funcnn.callbacks.JsonLines(made.tmp),
+        VALUE, "is a folder, and no file"),
+    "json-lines-none": (lambda _: funcnn.callbacks.JsonLines(None),
+        TYPE, "file=None is no path, and no open text file"),
+    "tensorboard-file": (
+        lambda made: pytest.importorskip("tensorboardX")
+        and funcnn.callbacks.TensorBoard(made.tmp / "x.npy"),
+        VALUE, "is not a folder"),
+    "other-numbers": (net(other_numbers=True), VALUE, "other_numbers is for checkpoints="),
     "metrics-acc": (net(metrics="accuracy"),
-        VALUE, "metrics: accuracy fails: accuracy takes logits of shape"),
+        VALUE, "metrics: accuracy takes logits of shape"),
     "metrics-nested": (net(metrics=[["mse"]]),
         TYPE, "metrics=['mse'] is not a name. Known: accuracy, r2,"),
     "metrics-scikit-learn": (
         Later(lambda _: net(metrics=pytest.importorskip("sklearn.metrics").mean_squared_error)),
-        VALUE, "metrics: mean_squared_error fails: The numpy.ndarray"),
+        TYPE, "metrics: mean_squared_error hands a traced array to NumPy"),
     "metrics-rocauc": (net(metrics="roc_auc"),
         VALUE, "roc_auc takes logits of shape (samples, classes), or one for"),
     "metrics-truth-values": (net(metrics=True),
         TYPE, "metrics=True is not a name. Known: accuracy, r2,"),
-    "metrics-complex": (net(metrics={"a": lambda p, y: jnp.mean(p) * 1j}),
-        VALUE, "metrics: a fails: "),
     "evaluate-every-zero": (net(evaluate_every=0), VALUE, "evaluate_every=0 must be at least 1"),
     "evaluate-every-float": (net(evaluate_every=1.5),
         TYPE, "evaluate_every=1.5 is not an integer"),

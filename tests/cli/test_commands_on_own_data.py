@@ -169,6 +169,16 @@ def test_a_disk_that_is_full_leaves_no_half_of_a_prediction(run, table, tmp_path
     assert "Validation: " in out
 
 
+def test_a_prediction_does_not_replace_what_it_is_made_from(run, table, tmp_path):
+    weights = tmp_path / "w.npz"
+    trained(table).save(weights)
+    before = table.read_bytes(), weights.read_bytes()
+    for output in (table, weights):
+        code, _, err = run("predict", weights, "--data", table, "--output", output)
+        assert (code, "is the file of" in err) == (2, True)
+    assert (table.read_bytes(), weights.read_bytes()) == before
+
+
 def test_every_option_reaches_train(run, table, monkeypatch):
     given = {}
 
@@ -181,7 +191,8 @@ def test_every_option_reaches_train(run, table, monkeypatch):
         "train", "mlp_linear", "--data", table, "--target", "y", "--validation", table,
         "--metrics", "r2,mae", "--evaluate-every", 5, "--monitor", "validation_r2", "--mode", "max",
         "--patience", 3, "--min-delta", 0.1, "--checkpoints", "c", "--checkpoint-every", "5min",
-        "--keep", 2, "--resume", "true", "--other-data", "--standardize", "--categories", "p,q",
+        "--keep", 2, "--resume", "true", "--other-data", "--other-numbers", "--standardize",
+        "--categories", "p,q",
         "--epochs", 2, "--batch-size", 10, "--no-shuffle", "--drop-last", "--clip-grad-norm", 1,
         "--clip-grad-value", 2, "--set", "class_weight=1,2.5", "--seed", 7,
     )  # fmt: skip
@@ -190,7 +201,8 @@ def test_every_option_reaches_train(run, table, monkeypatch):
         "data": str(table), "target": "y", "validation": str(table), "metrics": ["r2", "mae"],
         "evaluate_every": 5, "monitor": "validation_r2", "mode": "max", "patience": 3,
         "min_delta": 0.1, "checkpoints": "c", "checkpoint_every": "5min", "keep": 2,
-        "resume": True, "other_data": True, "standardize": True, "categories": ["p", "q"],
+        "resume": True, "other_data": True, "other_numbers": True, "standardize": True,
+        "categories": ["p", "q"],
         "epochs": 2, "batch_size": 10, "shuffle": False, "drop_last": True, "clip_grad_norm": 1,
         "clip_grad_value": 2, "class_weight": [1, 2.5], "seed": 7, "log_every": True,
     }  # fmt: skip

@@ -130,9 +130,9 @@ SENTENCES = {
     "early_stopping": "did you mean patience? It is how many records in a row",
     "X": "did you mean data? The data are one pair, (x, y).",
     "amsgrad": "AMSGrad is not offered; optimizer='adam' is Adam without it.",
-    "device": "JAX chooses the device: train inside `with jax.default_device(...):`.",
+    "device": "JAX chooses the device: train inside `with jax.default_device(...):`; devices= says",
     "in_features": "It follows from the data.",
-    "lr_scheduler": "did you mean learning_rate? It may be a schedule, such as optax.",
+    "lr_scheduler": "did you mean learning_rate? It may be a schedule, as funcnn.",
     "group": "It is an argument of funcnn.sweep.",
 }
 
@@ -244,7 +244,7 @@ VALUE_SENTENCES = [
     ("activation", "gelu_tanh", "It is the exact one, with erf: an approximation is not offered."),
     ("activation", "Mish", "It is not offered: pass a model of your own."),
     ("optimizer", "nesterov", "Give it nesterov=True."),
-    ("optimizer", "Adagrad", "pass an optax transformation itself, such as optax.adagrad(1e-2)."),
+    ("optimizer", "Adagrad", "or train a module of PyTorch with its own torch.optim optimizer."),
 ]
 
 

@@ -280,3 +280,11 @@ def test_columns_of_a_csv_that_are_said_to_be_categories(tmp_path):
     table = load(path, "y", categories={"zip": ["01", "1"], "c": ["x", "NA"]})
     np.testing.assert_array_equal(table.x, [[1, 0, 0, 1], [0, 1, 1, 0]])
     assert load(csv(tmp_path, pandas.DataFrame({"a": [1, 2], "c": ["+", "-"]})), "c").y[0] == "+"
+
+
+def test_categories_that_are_numbers_are_numbers():
+    frame = pandas.DataFrame({"a": pandas.Categorical([1, 5, 1]), "y": [0.0, 1.0, 2.0]})
+    assert load(frame, target="y").x.tolist() == [[1.0], [5.0], [1.0]]
+    frame["a"] = pandas.Categorical([1, "five", 1])
+    with pytest.raises(funcnn.ArgumentError, match="'a' holds text"):
+        load(frame, target="y")

@@ -67,6 +67,16 @@ def test_where_params_cannot_be_saved(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_arrays_of_another_byte_order_come_back(suffix, tmp_path):
+    saved = {"w": np.arange(3.0, dtype=">f8"), "n": np.arange(3, dtype="<i4")}
+    funcnn.save_params(saved, tmp_path / f"w{suffix}")
+    loaded = funcnn.load_params(tmp_path / f"w{suffix}")
+    assert all(np.array_equal(loaded[name], saved[name]) for name in saved)
+    with pytest.raises(funcnn.ArgumentTypeError, match=r"params\.w is of (float128|complex)"):
+        funcnn.save_params({"w": np.ones(2, np.clongdouble)}, tmp_path / f"v{suffix}")
+
+
 def test_names_that_numpy_s_own_function_takes_for_itself(tmp_path):
     params = {"file": np.ones(2), "allow_pickle": np.zeros(3)}
     funcnn.save_params(params, tmp_path / "w.npz")

@@ -59,10 +59,25 @@ def test_a_callback_stops_the_run_and_the_others_see_its_end():
     assert not funcnn.train(**RUN, callbacks=[lambda _: False]).stopped_early
 
 
-@pytest.mark.parametrize("answer", [1, "stop", np.float64(0), np.True_])
+@pytest.mark.parametrize("answer", [1, "stop", np.float64(0)])
 def test_what_a_callback_may_not_answer(answer):
     with pytest.raises(funcnn.ArgumentTypeError, match="must return True to stop the run"):
         funcnn.train(**RUN, callbacks=[lambda _: answer])
+
+
+def test_a_truth_value_of_numpy_stops_the_run_too():
+    assert funcnn.train(**RUN, callbacks=[lambda event: np.bool_(event.step >= 40)]).stopped_early
+
+
+def test_a_file_of_a_second_run_is_begun_anew(tmp_path):
+    for kind in (funcnn.callbacks.Csv, funcnn.callbacks.JsonLines):
+        callback = kind(tmp_path / "run")
+        funcnn.train(**RUN, callbacks=[callback])
+        first = (tmp_path / "run").read_text()
+        funcnn.train(**RUN | {"metrics": "mae"}, callbacks=[callback])
+        second = (tmp_path / "run").read_text()
+        assert len(second.splitlines()) == len(first.splitlines())
+        assert ("r2" in first, "r2" in second) == (True, False)
 
 
 def test_json_lines_and_csv(tmp_path):

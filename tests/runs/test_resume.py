@@ -292,6 +292,33 @@ def test_only_what_differs_is_said(saved):
     assert str(caught.value).splitlines()[1:] == ["  seed: 3 in the checkpoint, 4 here"]
 
 
+def test_a_function_of_one_s_own_that_was_edited_is_another_one(tmp_path):
+    def model(code):
+        made = {"jnp": jnp}
+        exec(f"def apply(params, x):\n    {code}", made)
+        return (lambda _: {"w": jnp.zeros(3)}), made["apply"]
+
+    data, folder = (np.ones((4, 3)), np.ones(4)), tmp_path / "run"
+    asked = {"data": data, "checkpoints": folder}
+    funcnn.train(model("return x @ params['w']"), steps=2, **asked)
+    again = model("'It says what it does.'\n    return x @ params['w']")
+    assert funcnn.train(again, steps=4, resume=True, **asked).resumed_from == 2
+    with pytest.raises(funcnn.ArgumentError, match=r"(?s)another run.*model\.code"):
+        funcnn.train(model("return jnp.tanh(x @ params['w'])"), steps=6, resume=True, **asked)
+
+
+def test_other_numbers_go_on_where_that_is_said(tmp_path):
+    data = np.linspace(-1, 1, 8)[:, None], np.linspace(0, 1, 8)[:, None]
+    asked = {"model": "mlp_linear", "data": data, "hidden": 3, "optimizer": "momentum"}
+    folder = asked | {"checkpoints": tmp_path / "run"}
+    half = funcnn.train(**folder, steps=4, learning_rate=0.1)
+    with pytest.raises(funcnn.ArgumentError, match="other_numbers=True goes on with them"):
+        funcnn.train(**folder, steps=8, learning_rate=0.01, resume=True)
+    rest = funcnn.train(**folder, steps=8, learning_rate=0.01, resume=True, other_numbers=True)
+    expected = funcnn.train(**asked, steps=4, learning_rate=0.01, state=half.state)
+    assert np.array_equal(rest.losses[4:], expected.losses)
+
+
 def test_other_data_go_on_where_that_is_said(saved):
     case = CASES["mlp_linear"]
     more = {"data": (case.x + 1, case.y), "steps": 6, "resume": True, "other_data": True}

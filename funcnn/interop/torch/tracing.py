@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import linecache
+import logging
 import threading
 import traceback
 import warnings
@@ -89,13 +90,28 @@ def traced(net: nn.Module, function: Function, kinds: Sequence[Kind], twice: boo
 
 
 def _graph(net: nn.Module, function: Any, examples: list[torch.Tensor]) -> fx.GraphModule:
-    with untouched(net):
+    with untouched(net), _unlogged():
         return make_fx(
             function,
             decomposition_table=_decompositions(),
             tracing_mode="fake",
             _allow_non_fake_inputs=True,
         )(examples)
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    """What fails in a trace is told by the error alone: PyTorch would log its traceback, too."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+
+    def nothing(_: logging.LogRecord) -> bool:
+        return False
+
+    log.addFilter(nothing)
+    try:
+        yield
+    finally:
+        log.removeFilter(nothing)
 
 
 @functools.cache

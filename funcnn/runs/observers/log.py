@@ -66,7 +66,7 @@ class Log(Observer):
                 continue
             loss = segment.losses[0, step - segment.first]
             if np.isfinite(loss):
-                lines.append(self._line(step, str(float(loss)), self._scores(step)))
+                lines.append(self._line(step, f"{loss:.8g}", self._scores(step)))
         if lines and not self._begun:
             lines.insert(0, self._line("step", "loss", self._names))
             self._begun = True
