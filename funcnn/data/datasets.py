@@ -102,9 +102,17 @@ def _is_of_torch(value: Any, name: str) -> bool:
 
 
 def _items(dataset: Any) -> list[Any]:
-    if not len(dataset):
-        raise ArgumentError(f"the {type(dataset).__name__} is empty")
-    return [dataset[at] for at in range(len(dataset))]
+    kind, count = type(dataset).__name__, len(dataset)
+    if not count:
+        raise ArgumentError(f"the {kind} is empty")
+    items = []
+    for at in range(count):
+        try:
+            items.append(dataset[at])
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ArgumentError(f"item {at} of the {kind}, of {count}, fails: {reason}") from error
+    return items
 
 
 def _is_pair(item: Any) -> bool:

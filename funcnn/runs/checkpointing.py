@@ -97,7 +97,10 @@ def keeping_of(
     manifest = manifest_of(plan, monitored)
     folder = CheckpointFolder(checkpoints, KEEP if keep is None else keep, manifest, informative)
     every = _every(EVERY if checkpoint_every is None else checkpoint_every)
-    return Keeping(folder, every, _resume(resume), "numbers" in others)
+    asked = _resume(resume)
+    if asked is True and not folder.folder.exists():
+        raise _nothing_in(folder)
+    return Keeping(folder, every, asked, "numbers" in others)
 
 
 def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]) -> Plan:
@@ -122,10 +125,7 @@ def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]
         if newest is None:
             if keeping.resume == "auto":
                 return plan
-            raise ArgumentError(
-                f"checkpoints={str(folder.folder)!r} holds none to go on from: resume='auto' "
-                f"begins where there is none"
-            )
+            raise _nothing_in(folder)
         if newest.step > plan.steps:
             raise ArgumentError(
                 f"steps={plan.steps}, and the checkpoint is of step {newest.step} already"
@@ -140,6 +140,13 @@ def resumed(plan: Plan, keeping: Keeping, remembering: Mapping[str, Remembering]
             observer.recall(memory[name])
     named = plan.named if keeping.other_numbers else frozenset()
     return plan._replace(params=None, state=state, done=newest.step, named=named)
+
+
+def _nothing_in(folder: CheckpointFolder) -> ArgumentError:
+    return ArgumentError(
+        f"checkpoints={str(folder.folder)!r} holds none to go on from: resume='auto' begins where "
+        f"there is none"
+    )
 
 
 def _newest(plan: Plan, folder: CheckpointFolder) -> Checkpoint | None:

@@ -375,6 +375,14 @@ def _result(
     if interrupts.came is not None:
         raise TrainingInterrupted(result, interrupts.came)
     _warn_of_a_rising_loss(plan, losses)
+    stopping = monitoring.early_stopping
+    if stopping is not None and stopping.best is None:
+        warnings.warn(
+            f"{stopping.patience.monitor} was never a finite number: no params are the best, and "
+            f"the result has the last",
+            UserWarning,
+            stacklevel=3,
+        )
     return result
 
 

@@ -59,6 +59,13 @@ class Pairs:
         return self.items[at]
 
 
+class Longer(Pairs):
+    """It says that it has one more item than it has."""
+
+    def __len__(self):
+        return super().__len__() + 1
+
+
 def test_datasets():
     table = load(Pairs(*zip(X, Y, strict=True)))
     np.testing.assert_array_equal(table.x, X)
@@ -70,6 +77,7 @@ def test_datasets():
         (Pairs((X[0], 1), X[0]), "item 1 of the Pairs must be a pair"),
         (Pairs((X[0], 1), (X[0, :2], 1)), r"x of item 1 of the Pairs has shape \(2,\)"),
         (Pairs({"x": 1}), "not a dict"),
+        (Longer((X[0], 1)), "item 1 of the Longer, of 2, fails: IndexError: "),
     ):
         with pytest.raises(funcnn.ArgumentError, match=message):
             load(dataset)

@@ -351,6 +351,9 @@ def test_what_cannot_be_used(given, message, saved, compiles):
 def test_there_must_be_something_to_go_on_from(saved, tmp_path):
     with pytest.raises(funcnn.ArgumentError, match="holds none to go on from: resume='auto'"):
         funcnn.train(**saved | {"checkpoints": tmp_path}, resume=True)
+    with pytest.raises(funcnn.ArgumentError, match="holds none to go on from: resume='auto'"):
+        funcnn.train(**saved | {"checkpoints": tmp_path / "absent"}, resume=True)
+    assert not (tmp_path / "absent").exists()
 
 
 def test_two_runs_in_one_folder_are_refused(line, tmp_path):

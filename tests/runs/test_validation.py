@@ -77,7 +77,7 @@ REFUSED = {
     "metric": ({"metrics": "accurracy"}, "accuracy"),
     "vector": (
         {"metrics": {"vector": lambda prediction, target: prediction - target}},
-        "must give one number",
+        "must give one real number",
     ),
     "failing": ({"metrics": {"pairs": lambda p, y: p @ y}}, "fails"),
     "every": ({"evaluate_every": 0}, "evaluate_every"),
@@ -244,3 +244,14 @@ def test_a_run_stops_where_no_better_score_comes(monitor, mode, patience, min_de
 def test_patience_alone_looks_at_the_loss():
     result = funcnn.train(**LINEAR, data=(X, Y), steps=50, patience=50, evaluate_every=5)
     assert result.best.value == result.history["loss"].min()
+
+
+def test_a_score_that_is_never_a_number_is_said():
+    x = np.linspace(-1, 1, 8)
+    with pytest.warns(UserWarning, match="validation_m was never a finite number"):
+        result = funcnn.train(
+            "polynomial", (x, x), degree=1, steps=9, validation=(x, x), evaluate_every=1,
+            metrics={"m": lambda p, y: jnp.nan * (p - y).mean()}, monitor="validation_m", mode="min",
+            patience=3,
+        )  # fmt: skip
+    assert (len(result.losses), result.best) == (3, None)
