@@ -251,7 +251,7 @@ def test_a_score_that_is_never_a_number_is_said():
     with pytest.warns(UserWarning, match="validation_m was never a finite number"):
         result = funcnn.train(
             "polynomial", (x, x), degree=1, steps=9, validation=(x, x), evaluate_every=1,
-            metrics={"m": lambda p, y: jnp.nan * (p - y).mean()}, monitor="validation_m", mode="min",
-            patience=3,
+            metrics={"m": lambda p, y: jnp.nan * (p - y).mean()}, monitor="validation_m",
+            mode="min", patience=3,
         )  # fmt: skip
     assert (len(result.losses), result.best) == (3, None)
