@@ -114,7 +114,8 @@ ARGUMENTS = Table(
         "The data are one pair, (x, y).": "x y xs ys x_train y_train targets label labels",
         "It follows from the data.": "in_features input_size input_dim input_shape in_dim "
         "n_inputs num_inputs n_features num_features n_features_in",
-        "AMSGrad is not offered; optimizer='adam' is Adam without it.": "amsgrad",
+        "AMSGrad is not offered by name: a module of PyTorch may be trained by torch.optim.Adam("
+        "..., amsgrad=True).": "amsgrad",
         "eps is added to the root, as in PyTorch; eps_root is not offered.": "eps_root eps_in_sqrt",
         "Pass an optax transformation as the optimizer for this, such as "
         "optax.chain(optax.ema(0.9), optax.sgd(1e-2)).": "use_ema ema_momentum "

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import re
-from collections.abc import Callable, Iterator, Sequence
+import random
+import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ import numpy as np
 
 from funcnn.core.errors import ArgumentError, ArgumentTypeError
 
-__all__ = ["calling", "plain_errors", "require_same_twice"]
+__all__ = ["calling", "plain_errors", "refusing_draws"]
 
 
 @contextlib.contextmanager
@@ -60,48 +60,50 @@ def calling(whose: str, function: Callable[..., Any], *arguments: Any) -> Any:
         raise
 
 
-def require_same_twice(whose: str, function: Callable[..., Any], *arguments: Any) -> None:
-    """Refuse a function that is another one each time that it is traced.
+@contextlib.contextmanager
+def refusing_draws(whose: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Refuse a function that draws random numbers of NumPy or Python while it is traced.
 
-    A compiled program repeats what the first trace has found: a random number of NumPy, the time.
+    A compiled program would repeat those of the trace at every step.
 
     Args:
         whose: the function, as the beginning of a sentence.
-        function: a user's own.
-        arguments: the shapes and dtypes of its arguments.
+        function: a user's own; generators in its closure and in its module are looked at, too.
 
     Raises:
-        ArgumentError: where two traces of it differ.
+        ArgumentError: where it has drawn.
     """
-    # Two functions: JAX remembers the trace of one.
-    traces = [jax.make_jaxpr(functools.partial(function))(*arguments) for _ in range(2)]
-    texts = [re.sub(r"0x[0-9a-f]+", "", str(one.jaxpr)) for one in traces]
-    constants = [[*one.consts, *_literals(one.jaxpr)] for one in traces]
-    if texts[0] != texts[1] or not _are_equal(*constants):
+    generators = _generators(function)
+    before = [_state(one) for one in generators]
+    yield
+    if [_state(one) for one in generators] != before:
         raise ArgumentError(
-            f"{whose} computes something else each time that it is traced, such as with random "
-            f"numbers of NumPy or with the time: the loop would repeat those of the first trace. "
-            f"Random numbers come from a key: funcnn.Model(init, apply, stochastic=True)"
+            f"{whose} draws random numbers of NumPy or Python: the compiled loop would repeat "
+            f"those of its trace at every step. Take them from a key: "
+            f"funcnn.Model(init, apply, stochastic=True), apply(params, x, key)"
         )
 
 
-def _literals(jaxpr: Any) -> Iterator[Any]:
-    """The values that stand in a program, in those inside it too."""
-    from jax.extend.core import Literal, jaxprs_in_params  # It costs import time.
-
-    for equation in jaxpr.eqns:
-        yield from (one.val for one in equation.invars if isinstance(one, Literal))
-        for inner in jaxprs_in_params(equation.params):
-            yield from _literals(inner)
-
-
-def _are_equal(some: Sequence[Any], others: Sequence[Any]) -> bool:
-    """Whether all arrays are the same to the bit, NaN too."""
-    return list(map(_bytes, some)) == list(map(_bytes, others))
+def _generators(function: Callable[..., Any]) -> list[Any]:
+    """The generators that a function may draw from: those of all, and those that it refers to."""
+    held: list[Any] = []
+    if isinstance(function, types.FunctionType):
+        held = [function.__globals__.get(name) for name in function.__code__.co_names]
+        for cell in function.__closure__ or ():
+            with contextlib.suppress(ValueError):  # A name that was not given a value yet.
+                held.append(cell.cell_contents)
+    kinds = (np.random.Generator, np.random.RandomState, random.Random)
+    return [np.random, random, *(one for one in held if isinstance(one, kinds))]
 
 
-def _bytes(value: Any) -> bytes:
-    return np.asarray(value).tobytes()
+def _state(generator: Any) -> str:
+    """What a generator draws next follows from this."""
+    if isinstance(generator, np.random.Generator):
+        return str(generator.bit_generator.state)
+    if generator is random or isinstance(generator, random.Random):
+        return str(generator.getstate())
+    _, keys, *rest = generator.get_state()
+    return f"{keys.tobytes()}{rest}"
 
 
 def _first_line(error: Exception) -> str:

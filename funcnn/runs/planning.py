@@ -364,7 +364,10 @@ def _refuse_parts(**given: Any) -> None:
     """Refuse what changes a part of a step, where the step is given whole."""
     for name, value in given.items():
         if value is not None:
-            raise ArgumentError(f"{name}: the step is given whole; what it computes is its own")
+            raise ArgumentError(
+                f"{name}: the step is given whole, or made by an optimizer of "
+                f"torch.optim: what it computes is its own, on one device"
+            )
 
 
 def _sizes(batches: Batches | None, samples: int) -> list[int]:

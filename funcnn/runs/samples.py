@@ -186,8 +186,11 @@ def _weights(
     weight = as_array("sample_weight", sample_weight)
     if weight.shape != (samples,):
         raise ArgumentError(f"sample_weight has shape {weight.shape}; ({samples},) is needed")
-    if weight.min() < 0:
-        raise ArgumentError("sample_weight must hold numbers of 0 or more")
+    if weight.dtype == bool or weight.min() < 0:
+        raise ArgumentError(
+            f"sample_weight must hold numbers of 0 or more; it holds {weight.dtype}, from "
+            f"{weight.min()} on"
+        )
     if not weighted(loss):
         raise ArgumentError(
             "sample_weight: a loss of your own takes it as an argument of that name, "

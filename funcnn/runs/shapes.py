@@ -22,7 +22,7 @@ from funcnn.core.caches import compiled, remembered
 from funcnn.core.keys import initial_key, run_key
 from funcnn.core.memory import require_memory
 from funcnn.core.precision import numerics
-from funcnn.core.tracing import plain_errors, require_same_twice
+from funcnn.core.tracing import plain_errors, refusing_draws
 from funcnn.data.arrays import to_numpy
 from funcnn.loop.batches import Drawn
 from funcnn.loop.fit import first_state
@@ -235,10 +235,7 @@ def _run_shapes(
         prediction = None
         if not isinstance(problem().optimizer, WholeStep):
             with plain_errors("the model's apply"):
-                prediction = jax.eval_shape(predict, params, data().x)
-                if not _is_ours(apply := problem().model.apply):
-                    key = (run_key(0),) if problem().model.stochastic else ()
-                    require_same_twice("the model's apply", apply, params, data().x, *key)
+                prediction = _traced(problem().model.apply, predict, params, data().x)
             if (quiet := problem().model.predict) is not None:
                 with plain_errors("the model's predict"):
                     without_noise = jax.eval_shape(compiled(quiet), params, data().x)
@@ -287,9 +284,14 @@ def _memory(
     )
 
 
-def _is_ours(function: Callable[..., Any]) -> bool:
-    """Whether a function is one of funcnn's, which draw no random numbers but from a key."""
-    return (getattr(function, "__module__", None) or "").partition(".")[0] == "funcnn"
+def _traced(apply: Callable[..., Any], predict: Callable[..., Any], *arguments: Any) -> Any:
+    """The shape of what ``predict`` gives, which traces ``apply``."""
+    try:
+        with refusing_draws("the model's apply", apply):
+            return jax.eval_shape(predict, *arguments)
+    except ArgumentError:
+        compiled(apply).clear_cache()  # Another call would find its trace.
+        raise
 
 
 def _update(problem: Problem, form: Form, data: Samples) -> Update:

@@ -28,6 +28,8 @@ from bad_calls.calls import (
 )
 from funcnn import train
 
+GENERATOR = np.random.default_rng(0)
+
 MODELS = {
     "model": ({"model": "mpl"}, VALUE, "model='mpl' is not known; did you mean 'mlp'?"),
     "model-type": ({"model": 3}, TYPE, "model must be a name"),
@@ -36,7 +38,10 @@ MODELS = {
     "dtype-type": ({"dtype": "float23"}, TYPE, "dtype='float23' is not a dtype"),
     "model-numpy-random": (
         own(model=model(lambda p, x: x @ p["w"] + np.random.normal())),  # noqa: NPY002
-        VALUE, "the model's apply computes something else each time that it is traced"),
+        VALUE, "the model's apply draws random numbers of NumPy or Python: the compiled loop"),
+    "model-generator": (
+        own(model=model(lambda p, x: x @ p["w"] + GENERATOR.normal())),
+        VALUE, "the model's apply draws random numbers of NumPy or Python: the compiled loop"),
     "hidden-zero": ({"hidden": 0}, VALUE, "hidden=0 must be at least 1"),
     "hidden-float": ({"hidden": 10.0}, TYPE, "hidden=10.0 is not an integer"),
     "hidden-two": ({"hidden": (5, 5)},

@@ -164,10 +164,10 @@ MODULES = {
         VALUE, "optimizer: its group 0 holds a parameter, of shape (2, 3), that is none of"),
     "module-optimizer-lbfgs": (
         lambda _: trained(optimizer=lambda net: optimizers().LBFGS(net.parameters())),
-        VALUE, "optimizer is LBFGS, which wants more than a gradient"),
+        VALUE, "optimizer is LBFGS, which calls the loss several times in a step"),
     "module-optimizer-sparse": (
         lambda _: trained(optimizer=lambda net: optimizers().SparseAdam(net.parameters())),
-        VALUE, "optimizer is SparseAdam, which wants more than a gradient, or a sparse one"),
+        VALUE, "optimizer is SparseAdam, which takes sparse gradients"),
     "module-optimizer-number": (lambda _: trained(beta1=0.5),
         VALUE, "beta1: SGD has no such number"),
     "module-scheduler-of-another": (

@@ -129,7 +129,7 @@ SENTENCES = {
     "steps_per_epoch": "An epoch has len(x) / batch_size steps.",
     "early_stopping": "did you mean patience? It is how many records in a row",
     "X": "did you mean data? The data are one pair, (x, y).",
-    "amsgrad": "AMSGrad is not offered; optimizer='adam' is Adam without it.",
+    "amsgrad": "AMSGrad is not offered by name: a module of PyTorch may be trained by torch.optim.",
     "device": "JAX chooses the device: train inside `with jax.default_device(...):`; devices= says",
     "in_features": "It follows from the data.",
     "lr_scheduler": "did you mean learning_rate? It may be a schedule, as funcnn.",

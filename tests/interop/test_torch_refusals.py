@@ -332,3 +332,13 @@ def test_float64_is_not_halved():
     net = nn.Linear(3, 1).double()
     with pytest.raises(ArgumentError, match="float64"):
         from_torch(net).apply(params_of(net), np.ones((4, 3), np.float32))
+
+
+def test_an_optimizer_that_computes_in_bfloat16():
+    muon = getattr(torch.optim, "Muon", None)
+    if muon is None:
+        pytest.skip("this PyTorch has no Muon")
+    net = nn.Linear(3, 2, bias=False).double()
+    data = torch.ones(4, 3, dtype=torch.float64), torch.ones(4, 2, dtype=torch.float64)
+    with pytest.raises(funcnn.ArgumentError, match="optimizer is Muon, which computes in bfloat16"):
+        funcnn.train(net, data, optimizer=muon(net.parameters(), lr=0.02), steps=2)

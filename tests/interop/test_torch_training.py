@@ -82,6 +82,53 @@ def is_same(one, other):
     return one == other
 
 
+SCHEDULES = {
+    "StepLR": lambda one: optim.lr_scheduler.StepLR(one, 3, 0.5),
+    "SequentialLR": lambda one: optim.lr_scheduler.SequentialLR(
+        one,
+        [optim.lr_scheduler.ConstantLR(one, 0.1, 2), optim.lr_scheduler.ExponentialLR(one, 0.9)],
+        milestones=[3],
+    ),
+    "ChainedScheduler": lambda one: optim.lr_scheduler.ChainedScheduler(
+        [optim.lr_scheduler.StepLR(one, 3, 0.5), optim.lr_scheduler.ExponentialLR(one, 0.9)]
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Seems like `optimizer.step")
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_a_scheduler_is_brought_to_where_the_run_is_and_no_further(kind):
+    net = network()
+    optimizer = optim.SGD(net.parameters(), lr=0.02, momentum=0.1)
+    scheduler = SCHEDULES[kind](optimizer)
+    own, own_optimizer, own_scheduler = copy.deepcopy((net, optimizer, scheduler))
+    expected = eagerly(usual(own, own_optimizer), ALL * 18, own_scheduler)
+    run = {"loss": nn.MSELoss(), "optimizer": optimizer, "scheduler": scheduler, "steps": 5}
+    first = funcnn.train(net, (X, Y), **run)
+    second = funcnn.train(net, (X, Y), state=first.state, **run)
+    for result in (first, first, second):  # Twice the same, and the run that went on from it.
+        result.to_torch(net, optimizer, scheduler)
+    rest = eagerly(usual(net, optimizer), ALL * 8, scheduler)
+    assert np.abs(rest - expected[10:]).max() < CLOSE
+
+
+def test_another_scheduler_is_refused_and_one_that_is_left_behind_is_said():
+    net = network()
+    optimizer = optim.SGD(net.parameters(), lr=0.05)
+    scheduler = SCHEDULES["StepLR"](optimizer)
+    run = {"loss": nn.MSELoss(), "optimizer": optimizer, "scheduler": scheduler, "steps": 5}
+    result = funcnn.train(net, (X, Y), **run)
+    other = optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    with pytest.raises(
+        funcnn.ArgumentError, match=r"gives a rate of 0\.0295\d*, and the run ended"
+    ):
+        result.to_torch(net, optimizer, other)
+    assert is_same(dict(net.state_dict()), before)
+    with pytest.warns(UserWarning, match="has a scheduler, which stays where it is"):
+        result.to_torch(net, optimizer)
+
+
 # A scheduler misses its mark on the step of an optimizer that was copied.
 @pytest.mark.filterwarnings("ignore:Seems like `optimizer.step")
 def test_groups_a_schedule_and_buffers_give_pytorch_s_losses_and_it_goes_on_from_there():

@@ -294,10 +294,11 @@ def test_a_folder_tells_models_apart_or_refuses_them(tmp_path):
         return 2 * x @ params["w"]
 
     shared = NET | {"hidden": None, "learning_rate": 0.1}
-    alike = [(init, lambda params, x: x @ params["w"]), (init, lambda params, x: -x @ params["w"])]
+    alike = [(init, lambda params, x: x @ params["w"]) for _ in range(2)]
     with pytest.raises(funcnn.ArgumentError, match="by def"):
         funcnn.sweep(**shared | {"model": alike}, folder=tmp_path)
-    apart = [(init, twice), alike[0], alike[0]]
+    minus = (init, lambda params, x: -x @ params["w"])  # Told apart by its code.
+    apart = [(init, twice), alike[0], minus]
     first = funcnn.sweep(**shared | {"model": apart}, folder=tmp_path)
     again = funcnn.sweep(**shared | {"model": apart}, folder=tmp_path)
     np.testing.assert_array_equal(first.losses, again.losses)

@@ -465,7 +465,7 @@ def test_divergence_logs_every_finite_loss(capsys):
 
 
 def logged(result, steps):
-    rows = [f"{step:>10}  {float(result.losses[step])}" for step in steps]
+    rows = [f"{step:>10}  {result.losses[step]:.8g}" for step in steps]
     return "\n".join(["      step  loss", *rows, ""])
 
 

@@ -43,8 +43,12 @@ from funcnn.loop.whole import StepMaker
 
 __all__ = ["adapted", "plain_step", "step_of"]
 
-UNLIKE = ("LBFGS", "SparseAdam")
-"""Optimizers that call the loss several times in a step, or take sparse gradients."""
+UNLIKE = {
+    "LBFGS": "calls the loss several times in a step",
+    "SparseAdam": "takes sparse gradients",
+    "Muon": "computes in bfloat16, in which sums are rounded in an order of PyTorch's own",
+}
+"""Optimizers that cannot be traced, and why."""
 
 CLIPPING = ("clip_grad_norm", "clip_grad_value")
 
@@ -97,9 +101,10 @@ def step_of(net: Any, optimizer: Any, function: Any, scheduler: Any = None) -> S
             f"{optimizer!r:.60}"
         )
     if type(optimizer).__name__ in UNLIKE:
+        kind = type(optimizer).__name__
         raise ArgumentError(
-            f"optimizer is {type(optimizer).__name__}, which wants more than a gradient, or a "
-            f"sparse one: take one that makes a step of a dense gradient"
+            f"optimizer is {kind}, which {UNLIKE[kind]}: take one that makes a step of a dense "
+            f"gradient, in the dtype of the parameters"
         )
     if not callable(function):
         raise ArgumentTypeError(f"function must be function(x, y) -> loss, not {function!r:.60}")

@@ -219,7 +219,9 @@ class Writes(TorchDispatchMode):
             if name is None and not isinstance(tensor, FakeTensor):
                 name = "a tensor that it keeps and that is no buffer (register_buffer)"
             if name is not None:
-                raise Frozen(f"it writes into {name}")
+                is_norm = func.overloadpacket.__name__ in BATCH_NORMS or "num_batches" in name
+                hint = ": an optimizer of torch.optim trains its buffers too" if is_norm else ""
+                raise Frozen(f"it writes into {name}{hint}")
         for tensor in tree_leaves((args, kwargs)) if self.replaced else ():
             real = isinstance(tensor, torch.Tensor) and not isinstance(tensor, FakeTensor)
             name = self.replaced.get(_storage(tensor)) if real else None

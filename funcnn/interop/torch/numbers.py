@@ -143,8 +143,13 @@ def scheduled(
     own, following = copy.deepcopy((optimizer, scheduler))
     rows = []
     with warnings.catch_warnings(action="ignore"):
-        for _ in range(steps):
-            following.step()
+        for step in range(steps):
+            try:
+                following.step()
+            except Exception as error:
+                raise ArgumentError(
+                    f"scheduler: its step {step + 1} fails, and {steps} are to be made: {error}"
+                ) from error
             rows.append(dict(_floats(own)))
     return rows, own, following
 

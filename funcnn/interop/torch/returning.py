@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +16,13 @@ from torch.optim import Optimizer
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Params, TrainState
 from funcnn.interop.torch.module import tensors_of
-from funcnn.interop.torch.numbers import everywhere, set_numbers
+from funcnn.interop.torch.numbers import everywhere, scheduled, set_numbers, values_at
 from funcnn.optimizers.optimizer import NumbersState
 
 __all__ = ["give_back"]
+
+BROUGHT: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
+"""Where schedulers were before the runs that brought them along, and where they are since."""
 
 
 def give_back(
@@ -54,17 +59,24 @@ def give_back(
             )
     if optimizer is not None:
         _require_optimizer(optimizer, own, state)
+    moved = None
     if scheduler is not None:
         if optimizer is None or getattr(scheduler, "optimizer", None) is not optimizer:
             raise ArgumentError("scheduler: it is not that of the optimizer")
-        with warnings.catch_warnings(action="ignore"):
-            for _ in range(int(state.optimizer_state.step)):
-                scheduler.step()
+        moved = _moved(optimizer, scheduler, state.optimizer_state)
+    elif optimizer is not None and any("initial_lr" in one for one in optimizer.param_groups):
+        warnings.warn(
+            "the optimizer has a scheduler, which stays where it is: "
+            "to_torch(net, optimizer, scheduler) brings it along",
+            stacklevel=4,
+        )
     if optimizer is not None:
         _write_optimizer(optimizer, own, state.optimizer_state)
     with torch.no_grad():
         for name, value in params.items():
             own[name].copy_(torch.from_numpy(np.array(value)))
+    if moved is not None:
+        _bring(scheduler, moved)
 
 
 def _require_optimizer(optimizer: Any, own: Mapping[str, torch.Tensor], state: TrainState) -> None:
@@ -84,6 +96,50 @@ def _require_optimizer(optimizer: Any, own: Mapping[str, torch.Tensor], state: T
     for name in state.optimizer_state.inner:
         if name not in own or id(own[name]) not in known:
             raise ArgumentError(f"optimizer: it does not hold the module's {name!r}")
+
+
+def _moved(optimizer: Optimizer, scheduler: Any, state: NumbersState) -> tuple[int, Any]:
+    """Where the scheduler was before the run, and a copy of it where the run has come to.
+
+    Raises:
+        ArgumentError: where it gives other numbers there than those that the run ended with.
+    """
+    steps, epoch = int(state.step), _epoch(scheduler)
+    before, after = BROUGHT.get(scheduler, (epoch, epoch))
+    before = before if epoch == after else epoch
+    left = before + steps - epoch
+    if left < 0:
+        raise ArgumentError(
+            f"scheduler: it has made {epoch - before} steps, and the run no more than {steps}"
+        )
+    _, own, following = scheduled(optimizer, scheduler, left)
+    for name, value in state.numbers.items():
+        shared, _, group = name.partition(".")
+        for place in everywhere(optimizer, shared) if shared == "learning_rate" else ():
+            found = values_at(own, {name: [place]})[name]
+            here = not group or place.group == int(group)
+            if here and not math.isclose(found, float(value), rel_tol=1e-5):
+                raise ArgumentError(
+                    f"scheduler: after {steps} steps it gives a rate of {found:.6g}, and the run "
+                    f"ended with {float(value):.6g}: give that of the run, as it was before"
+                )
+    return before, following
+
+
+def _bring(scheduler: Any, moved: tuple[int, Any]) -> None:
+    """Put a scheduler where its copy is."""
+    before, following = moved
+    scheduler.load_state_dict(following.state_dict())
+    BROUGHT[scheduler] = before, _epoch(scheduler)
+
+
+def _epoch(scheduler: Any) -> int:
+    """How many steps a scheduler has made; one that is made of others has as many as they."""
+    return (
+        scheduler.last_epoch
+        if hasattr(scheduler, "last_epoch")
+        else _epoch(scheduler._schedulers[0])
+    )
 
 
 def _write_optimizer(

@@ -83,6 +83,11 @@ def traced(net: nn.Module, function: Function, kinds: Sequence[Kind], twice: boo
         said = str(error).strip().splitlines()[0] if str(error).strip() else ""
         if "data-dependent" in str(error).lower() or "DataDependent" in type(error).__name__:
             said = "it decides by a tensor's values, or makes a shape of them"
+        if "not tracked with proxy" in said:
+            said = (
+                "it uses numbers or tensors that are none of its module, its optimizer or its "
+                "data, as those of a second optimizer: one may have a group for each part"
+            )
         raise ArgumentError(
             f"the module cannot be traced: {said or type(error).__name__}{_where(error, net)}"
         ) from error
