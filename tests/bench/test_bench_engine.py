@@ -80,6 +80,7 @@ def test_the_table_and_the_picture_of_an_overhead():
     assert [bar.get_width() for bar in axes.patches] == [2]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_run_is_timed_beside_its_loop(run, monkeypatch, tmp_path):
     of_model = {"polynomial": overhead.OF_MODEL["polynomial"]}

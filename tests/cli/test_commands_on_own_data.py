@@ -272,6 +272,7 @@ def test_a_sweep_takes_what_a_run_does(run, table, tmp_path):
     assert float(rows[2][2]) == pytest.approx(alone.losses[-1], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_sweep_of_what_is_given_several_times(run, table):
     command = ["sweep", "mlp_linear", "--data", table, "--target", "y", "--hidden", 3, "--json"]
     command += ["--activation", "tanh", "--activation", "relu", "--dropout", 0.0, "--dropout", 0.5]
@@ -304,6 +305,7 @@ def test_a_sweep_validates_halves_saves_the_best_and_prints_json(run, table, tmp
     assert funcnn.load_model(weights).recipe == {"model": "mlp_linear"}
 
 
+@pytest.mark.slow
 def test_a_sweep_of_folds_and_sizes(run, table, tmp_path):
     picture = tmp_path / "losses.png"
     options = ["--standardize", "--steps", 8, "--hidden", 4, "--hidden", "5,3",

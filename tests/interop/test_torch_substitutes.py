@@ -103,6 +103,7 @@ class Systems(nn.Module):
         return right.sum(1) + left.sum((1, 2))[:, None, :] + vector + size.sum()
 
 
+@pytest.mark.slow
 def test_systems_of_equations_and_their_gradients_are_pytorch_s():
     net = Systems()
     x = torch.randn(4, 3, 3, dtype=torch.float64, requires_grad=True)

@@ -56,6 +56,7 @@ def counted(monkeypatch, before=lambda _: None):
     return trained
 
 
+@pytest.mark.slow
 def test_a_halving_that_ends_anywhere_goes_on_with_the_same_bits(tmp_path, monkeypatch):
     expected = whole()
     trained = counted(monkeypatch)

@@ -99,6 +99,7 @@ def test_pairs_share_a_loop_and_compile_nothing_again(compiles):
     assert compiled == []
 
 
+@pytest.mark.slow
 def test_folds_of_one_size_share_a_loop():
     x, y = pair(1, 26)
     shared = NET | {"data": (x, y), "evaluate_every": 4}
@@ -110,6 +111,7 @@ def test_folds_of_one_size_share_a_loop():
     assert uneven.kinds[0].members.tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_pairs_of_other_shapes_and_other_models_are_kinds_of_their_own():
     pairs = [PAIRS[0], pair(1, 20), PAIRS[2], pair(3, 20)]
     result = swept(data=pairs, hidden=[4, 5], group=2)
@@ -125,6 +127,7 @@ def labelled(names):
     return PAIRS[0][0], np.array(names)[(PAIRS[0][0][:, 0] > 0).astype(int)]
 
 
+@pytest.mark.slow
 def test_each_member_knows_its_own_labels_and_metrics_that_compute_with_numpy():
     pairs = [labelled(["no", "yes"]), labelled(["odd", "even"])]
     shared = NET | {"loss": "cross_entropy", "metrics": ["roc_auc", "accuracy"]}
@@ -153,6 +156,7 @@ def test_pairs_of_as_many_samples_and_of_more_classes_are_of_another_kind():
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_traced_module_of_pytorch_has_its_own_pairs():
     torch = pytest.importorskip("torch")
     net = torch.nn.Linear(3, 1).double()

@@ -136,6 +136,7 @@ def many_kinds():
     return funcnn.sweep(**NET | arguments, seed=[0, 1], learning_rate=[1e-2], group=2)
 
 
+@pytest.mark.slow
 def test_sizes_optimizers_and_batches_are_swept():
     result = many_kinds()
     assert (len(result.settings), len(result.kinds), result.group) == (16, 8, 2)
@@ -174,6 +175,7 @@ def test_models_and_data_are_named_by_their_places():
         assert_alike(result, member, alone)
 
 
+@pytest.mark.slow
 def test_several_params_of_several_models_on_several_data():
     torch = pytest.importorskip("torch")
     net = torch.nn.Linear(3, 1).double()
@@ -222,6 +224,7 @@ def test_epochs_of_different_lengths():
         funcnn.sweep(**shared | {"batch_size": [8, 16]}, seed=[0], halving=2)
 
 
+@pytest.mark.slow
 def test_schedules_are_swept_and_their_numbers_compile_nothing_again():
     rates = [
         schedules.step_lr(1e-2, 5, 0.5),
@@ -314,6 +317,7 @@ def test_a_folder_of_schedules_knows_their_numbers(tmp_path):
         funcnn.sweep(**shared, learning_rate=[rates[0], schedules.step_lr(2e-1, 5)])
 
 
+@pytest.mark.slow
 def test_modules_of_pytorch_and_their_folds():
     torch = pytest.importorskip("torch")
     nets = [
