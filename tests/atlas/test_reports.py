@@ -181,6 +181,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(tmp_path
             reports.check_destination(place)
 
 
+@pytest.mark.slow
 def test_without_its_packages_the_extra_is_named(tmp_path):
     for package in ("jinja2", "pygments", "matplotlib"):
         code = (

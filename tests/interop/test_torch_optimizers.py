@@ -79,6 +79,7 @@ def test_an_optimizer_that_decides_gives_pytorch_s_losses_and_goes_on_from_there
         }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Seems like `optimizer.step")
 def test_the_number_by_which_it_decides_can_be_swept():
     """By beta2 follows from which step on RAdam rectifies."""

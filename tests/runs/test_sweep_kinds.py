@@ -39,6 +39,7 @@ def assert_alike(result, member, expected):
     np.testing.assert_allclose(found.predict(X), expected.predict(X), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_member_of_a_fold_is_what_train_gives_of_it():
     result = in_folds()
     assert result.settings[1] == {"learning_rate": 1e-3, "fold": 1}
@@ -63,6 +64,7 @@ def test_folds_are_ranked_by_their_mean():
     assert (rows[0]["members"], rows[0]["diverged"]) == (3, 0)
 
 
+@pytest.mark.slow
 def test_settings_are_in_the_order_in_which_members_are_ranked():
     net = NET | {"evaluate_every": 4, "learning_rate": [1e-1, 1e-2, 1e-3], "folds": 2}
     result = funcnn.sweep(**net)
@@ -114,6 +116,7 @@ def test_each_member_has_its_own_resample(form):
     assert (result.losses[0] != funcnn.train(**net).losses).all()
 
 
+@pytest.mark.slow
 def test_a_resample_is_of_what_is_trained_on():
     shared = NET | {"validation_fraction": 0.25, "resample": True}
     result = funcnn.sweep(**shared, seed=[0, 3], group=2)
@@ -158,6 +161,7 @@ def test_what_kinds_do_not_share_is_refused_in_words():
     assert result.best().losses.shape == (12,)
 
 
+@pytest.mark.slow
 def test_models_and_data_are_named_by_their_places():
     def apply(params, x):
         return x @ params["w"]
@@ -192,6 +196,7 @@ def test_several_params_of_several_models_on_several_data():
         np.testing.assert_allclose(result.losses[member], alone.losses, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_settings_tell_all_values_apart():
     net = NET | {"steps": 2, "batch_size": None}
     rates = [1.0, schedules.exponential_lr(1e-2, 0.9)]
@@ -238,6 +243,7 @@ def test_schedules_are_swept_and_their_numbers_compile_nothing_again():
         assert_alike(result, member, funcnn.train(**NET, learning_rate=rate))
 
 
+@pytest.mark.slow
 def test_who_goes_on_after_a_halving_has_its_bits_and_its_folds():
     shared = NET | {"hidden": [4, (5, 3)], "learning_rate": [1e-1, 1e-2, 1e-3], "folds": 2}
     shared |= {"evaluate_every": 4, "group": 2}
@@ -261,6 +267,7 @@ def test_members_of_all_kinds_are_there_where_all_diverge_before_a_halving():
     assert result.losses.shape == (8, 4)
 
 
+@pytest.mark.slow
 def test_a_folder_holds_all_kinds(tmp_path):
     shared = NET | {"hidden": [4, (5, 3)], "learning_rate": [1e-1, 1e-2], "folds": 2, "group": 1}
     plain = funcnn.sweep(**shared)
