@@ -553,3 +553,45 @@ def test_one_trace_at_a_time():
     net = Looking(3, 2)
     assert from_torch(net).apply(params_of(net), jnp.ones((4, 3))).shape == (4, 2)
     assert not free.get_nowait()
+
+
+def test_its_init_draws_as_its_layers_do():
+    net = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Tanh(), nn.Linear(4, 1))
+    before, drawn = {k: v.clone() for k, v in net.state_dict().items()}, torch.get_rng_state()
+    init = from_torch(net).init
+    assert init is not None
+    key = jax.random.key(7)
+    params = init(key)
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert all(torch.equal(one, before[name]) for name, one in net.state_dict().items())
+    high, low = np.asarray(jax.random.key_data(key)).tolist()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(high << 32 | low)
+        again = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Tanh(), nn.Linear(4, 1))
+    for name, value in again.state_dict().items():
+        assert np.array_equal(params[name], value.numpy()), name
+    many = jax.jit(jax.vmap(init))(jax.random.split(key, 3))
+    for number, one in enumerate(jax.random.split(key, 3)):
+        alone = init(one)
+        assert all(np.array_equal(many[name][number], alone[name]) for name in alone)
+
+
+def test_seeds_of_a_model_of_a_module_are_an_ensemble():
+    model = from_torch(nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 1)))
+    data = np.ones((4, 3), np.float32), np.ones((4, 1), np.float32)
+    swept = funcnn.sweep(model, data, seed=range(3), steps=3)
+    assert len(set(swept.losses[:, 0].tolist())) == 3
+    alone = funcnn.train(model, data, seed=2, steps=3)
+    np.testing.assert_allclose(swept.losses[2], alone.losses, rtol=1e-5)
+
+
+def test_a_part_that_draws_nothing_anew_leaves_no_init():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(3))
+
+        def forward(self, x):
+            return self.scale * x
+
+    assert from_torch(nn.Sequential(Own(), nn.Linear(3, 1))).init is None

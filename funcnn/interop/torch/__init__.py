@@ -109,8 +109,9 @@ def from_torch(net: Any, *, stochastic: bool | None = None) -> Model:
             are JAX's, not PyTorch's.
 
     Returns:
-        The model. Its ``init`` is None, and ``predict`` is the module in eval mode. What is
-        compiled is found by the model: keep it, in place of calling this again.
+        The model. Its ``init`` draws as the module's parts do, by their ``reset_parameters``; it
+        is None where one with parameters has none. ``predict`` is the module in eval mode. What
+        is compiled is found by the model: keep it, in place of calling this again.
 
     Raises:
         ArgumentError, ArgumentTypeError: for what is no module of parameters in float32 or

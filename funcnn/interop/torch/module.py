@@ -17,6 +17,7 @@ from funcnn.core import ArgumentError, ArgumentTypeError, Model, Params
 from funcnn.core.precision import DTYPES, refuse_wider
 from funcnn.interop.torch.differentiable import Call, differentiable
 from funcnn.interop.torch.guards import Frozen, Writes, changes, holding, python_state
+from funcnn.interop.torch.initial import init_of
 from funcnn.interop.torch.operations.dtypes import require_held
 
 __all__ = [
@@ -45,7 +46,7 @@ def model_of(net: nn.Module, stochastic: bool | None) -> Model:
     modes = {name: part.training for name, part in net.named_modules()}
     draws = _draws(net) if stochastic is None else stochastic
     return Model(
-        None,
+        init_of(net, parameters_of),
         _apply(net, modes, draws),
         stochastic=draws,
         predict=_apply(net, dict.fromkeys(modes, False), False) if any(modes.values()) else None,
