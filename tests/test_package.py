@@ -177,6 +177,7 @@ def test_importing_funcnn_alone_imports_nothing_large():
     assert roots - set(sys.stdlib_module_names) == {"funcnn"}
 
 
+@pytest.mark.slow
 def test_what_few_programs_need_is_imported_when_it_is_asked_for():
     plain = modules_after("import funcnn, funcnn.cli.training")
     assert "funcnn.bench" not in plain

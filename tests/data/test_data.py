@@ -87,6 +87,7 @@ def test_npz_and_csv_give_the_arrays_run(tmp_path):
     np.testing.assert_array_equal(y, table[:, [2, 0]])
 
 
+@pytest.mark.slow
 def test_real_data_from_files(tmp_path, diabetes, digits):
     x, y = diabetes
     names = ",".join([*(f"x{column}" for column in range(x.shape[1])), "progression"])

@@ -213,6 +213,7 @@ def test_settings_tell_all_values_apart():
         assert len(result.by_setting()) == 2
 
 
+@pytest.mark.slow
 def test_epochs_of_different_lengths():
     shared = NET | {"steps": None, "epochs": 2, "validation_fraction": 0.25}
     result = funcnn.sweep(**shared | {"batch_size": [8, 16]}, keep_every=3, seed=[0])
@@ -258,6 +259,7 @@ def test_who_goes_on_after_a_halving_has_its_bits_and_its_folds():
     assert half.ranking[0] == whole.ranking[0]
 
 
+@pytest.mark.slow
 def test_members_of_all_kinds_are_there_where_all_diverge_before_a_halving():
     net = NET | {"hidden": [4, (5, 3)], "optimizer": "sgd", "learning_rate": [1e100, 1e120]}
     result = funcnn.sweep(**net, folds=2, evaluate_every=4, halving=4)
