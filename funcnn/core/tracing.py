@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from funcnn.core.errors import ArgumentError, ArgumentTypeError
+from funcnn.core.functions import GENERATORS, closure_of, globals_of
 
 __all__ = ["calling", "plain_errors", "refusing_draws"]
 
@@ -88,22 +89,15 @@ def _generators(function: Callable[..., Any]) -> list[Any]:
     """The generators that a function may draw from: those of all, and those that it refers to."""
     held: list[Any] = []
     if isinstance(function, types.FunctionType):
-        held = [function.__globals__.get(name) for name in function.__code__.co_names]
-        for cell in function.__closure__ or ():
-            with contextlib.suppress(ValueError):  # A name that was not given a value yet.
-                held.append(cell.cell_contents)
-    kinds = (np.random.Generator, np.random.RandomState, random.Random)
-    return [np.random, random, *(one for one in held if isinstance(one, kinds))]
+        held = [*globals_of(function).values(), *closure_of(function).values()]
+    kinds = tuple(kind for kind, _, _ in GENERATORS)
+    shared: list[Any] = [np.random.get_state, random.getstate]  # Methods of the generators of all.
+    return [*(one.__self__ for one in shared), *(one for one in held if isinstance(one, kinds))]
 
 
 def _state(generator: Any) -> str:
     """What a generator draws next follows from this."""
-    if isinstance(generator, np.random.Generator):
-        return str(generator.bit_generator.state)
-    if generator is random or isinstance(generator, random.Random):
-        return str(generator.getstate())
-    _, keys, *rest = generator.get_state()
-    return f"{keys.tobytes()}{rest}"
+    return repr(next(get(generator) for kind, get, _ in GENERATORS if isinstance(generator, kind)))
 
 
 def _first_line(error: Exception) -> str:

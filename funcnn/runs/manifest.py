@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -19,6 +18,7 @@ import numpy as np
 
 from funcnn.checkpoints.manifest import CODE
 from funcnn.core import Samples
+from funcnn.core.functions import closure_of, globals_of
 from funcnn.data.mapped import Mapped
 from funcnn.loop.placement import Placement
 from funcnn.loop.whole import WholeStep
@@ -180,18 +180,13 @@ def _captured(function: types.FunctionType) -> dict[str, Any]:
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.default is not parameter.empty
     }
-    held = {}
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        with contextlib.suppress(ValueError):  # A name that was not given a value yet.
-            held[name] = cell.cell_contents
-    return defaults | held
+    return defaults | closure_of(function)
 
 
 def _read(function: types.FunctionType) -> dict[str, Any]:
     """The functions, numbers and texts that a function reads of its module, by name."""
     kinds = (bool, int, float, str, types.FunctionType)
-    found = {name: function.__globals__.get(name) for name in function.__code__.co_names}
-    return {name: value for name, value in found.items() if isinstance(value, kinds)}
+    return {name: one for name, one in globals_of(function).items() if isinstance(one, kinds)}
 
 
 def _code_digest(code: types.CodeType, doc: str | None = None) -> str:

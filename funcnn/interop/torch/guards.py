@@ -17,6 +17,8 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from funcnn.core.functions import GENERATORS
+
 __all__ = ["Frozen", "Writes", "changes", "python_state", "untouched"]
 
 DEPTH = 3
@@ -29,21 +31,15 @@ BATCH_NORMS = ("native_batch_norm", "_native_batch_norm_legit", "cudnn_batch_nor
 
 SLOTS = ("_parameters", "_buffers")
 
-GENERATORS: tuple[tuple[type, Callable[[Any], Any], Callable[[Any, Any], Any]], ...] = (
-    (
-        np.random.Generator,
-        lambda generator: generator.bit_generator.state,
-        lambda generator, state: setattr(generator.bit_generator, "state", state),
-    ),
-    (np.random.RandomState, np.random.RandomState.get_state, np.random.RandomState.set_state),
-    (random.Random, random.Random.getstate, random.Random.setstate),
+KNOWN = (
+    *GENERATORS,
     (
         torch.Generator,
         lambda generator: generator.get_state().numpy(),
         lambda generator, state: generator.set_state(torch.from_numpy(state)),
     ),
 )
-"""Kinds of generators of random numbers, how to get their state, and how to set it."""
+"""Kinds of generators of random numbers, PyTorch's too, how to get their state, and to set it."""
 
 
 class Frozen(Exception):  # noqa: N818
@@ -262,7 +258,7 @@ def _fingerprint(value: Any, depth: int) -> Any:
         return ("tensor", id(value), value._version)
     if isinstance(value, np.ndarray):
         return (str(value.dtype), value.shape, value.tobytes())
-    for kind, state_of, _ in GENERATORS:
+    for kind, state_of, _ in KNOWN:
         if isinstance(value, kind):
             return _fingerprint(state_of(value), DEPTH)
     return _fingerprint_of_parts(value, depth)
@@ -280,7 +276,7 @@ def _fingerprint_of_parts(value: Any, depth: int) -> Any:
 
 def _rewinding(value: Any) -> Callable[[], Any]:
     """What brings a generator of random numbers back to where it is; of all else nothing."""
-    for kind, state_of, set_state in GENERATORS:
+    for kind, state_of, set_state in KNOWN:
         if isinstance(value, kind):
             return functools.partial(set_state, value, state_of(value))
     return lambda: None
