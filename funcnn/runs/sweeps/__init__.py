@@ -22,7 +22,7 @@ from funcnn.runs.monitoring import watched_of
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import accepted_by, make_plan
 from funcnn.runs.shapes import bytes_of
-from funcnn.runs.sweeps.carrying import Ways, carried_out, carried_out_by_halves
+from funcnn.runs.sweeps.carrying import Ways, carried_out
 from funcnn.runs.sweeps.executors import check_executor, workers_of
 from funcnn.runs.sweeps.folder import SweepFolder, described
 from funcnn.runs.sweeps.folds import FOLD
@@ -209,7 +209,7 @@ def sweep(
     if folder is not None:
         kept = SweepFolder(folder, described(kinds, settings, every, keep, halving), group)
     ways = Ways(group, workers, executor, kept, every, keep, progress, halving)
-    return (carried_out if halving is None else carried_out_by_halves)(kinds, settings, ways)
+    return carried_out(kinds, settings, ways)
 
 
 def _members(
