@@ -108,9 +108,12 @@ def make_problem(
     return Problem(model, loss, recipe, gradient, batches, clip, weighted, placement)
 
 
-def whole_problem(step: WholeStep, batches: Batches | None) -> Problem:
+def whole_problem(
+    step: WholeStep, batches: Batches | None, placement: Placement | None = None
+) -> Problem:
     """The problem of a step that is given whole."""
-    return Problem(Model(None, _nothing), _nothing, step, "autodiff", batches)
+    nothing = Model(None, _nothing)
+    return Problem(nothing, _nothing, step, "autodiff", batches, placement=placement)
 
 
 def check_model(model: Model) -> Model:

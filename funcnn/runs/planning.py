@@ -196,9 +196,9 @@ def make_plan(
         require_even(placement, len(samples.y) if batches is None else batches.size, tree)
     kinds = structs(samples)
     if isinstance(chosen_optimizer, StepMaker):
-        _refuse_parts(gradient=gradient, sample_weight=sample_weight, devices=devices)
+        _refuse_parts(gradient=gradient, sample_weight=sample_weight)
         step = chosen_optimizer.made(start, kinds, _sizes(batches, len(samples.y)))
-        problem = whole_problem(step, batches)
+        problem = whole_problem(step, batches, placement)
     else:
         problem = make_problem(
             chosen_model,
@@ -366,7 +366,7 @@ def _refuse_parts(**given: Any) -> None:
         if value is not None:
             raise ArgumentError(
                 f"{name}: the step is given whole, or made by an optimizer of "
-                f"torch.optim: what it computes is its own, on one device"
+                f"torch.optim: what it computes is its own"
             )
 
 

@@ -5,6 +5,7 @@ The number of a CPU's devices is fixed before JAX is used, so this is a process 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import sys
@@ -121,12 +122,35 @@ def error(**arguments: Any) -> str:
     return "nothing"
 
 
+def of_a_module() -> dict[str, float]:
+    """As :func:`difference`, of a module of PyTorch; nothing where there is none."""
+    if importlib.util.find_spec("torch") is None:
+        return {}
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    parts = nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.25), nn.Linear(8, 2)
+    net = nn.Sequential(*parts).double()
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+    arguments = {"loss": nn.MSELoss(), "optimizer": optimizer, "steps": STEPS}
+    found = {}
+    for case in ("adam", "a short batch"):
+        size = {} if case == "adam" else {"batch_size": 40}
+        runs = [
+            funcnn.train(net, (X, Y), **arguments, **size, **devices) for devices in ({}, BATCH)
+        ]
+        found[case] = np.abs(runs[1].losses / runs[0].losses - 1).max()
+    return found
+
+
 def main() -> None:
     jax.config.update("jax_num_cpu_devices", 4)
     with tempfile.TemporaryDirectory() as folder:
         saved = str(Path(folder, "run"))
         found = {
             "differences": {case: difference(case) for case in CASES},
+            "module": of_a_module(),
             "collectives": {case: collectives(case) for case in COMPILED},
             "same bits from a checkpoint": bool(same_bits_from_a_checkpoint(saved)),
             "other devices": other_devices(saved),

@@ -28,6 +28,13 @@ def test_the_losses_are_those_of_one_device(found):
     assert found["difference of histories"] < 1e-12
 
 
+def test_a_module_of_pytorch_is_divided_too(found):
+    pytest.importorskip("torch")
+    # BatchNorm's mean and variance are of all samples of a step, wherever they lie.
+    assert max(found["module"].values()) < 1e-12
+    assert len(found["module"]) == 2
+
+
 def test_a_step_adds_up_over_the_devices_once(found):
     assert found["collectives"] == {
         "adam": ["all-reduce"],
