@@ -19,7 +19,7 @@ from funcnn.loop.problem import Problem
 from funcnn.loop.whole import WholeStep
 from funcnn.optimizers.optimizer import Recipe
 
-__all__ = ["Programs", "drawing", "programs"]
+__all__ = ["OfEach", "Programs", "drawing", "programs"]
 
 FEW = 2**20
 """Below this many parameters, drawing them costs less than optimizing the program in full."""
@@ -50,18 +50,34 @@ class Programs(NamedTuple):
     paces: dict[Any, float]
 
 
+class OfEach(NamedTuple):
+    """What each of many members has of its own, beside its state: then it has a leading axis.
+
+    Attributes:
+        data: the samples.
+        schedule: the optimizer's numbers after each step.
+    """
+
+    data: bool = False
+    schedule: bool = False
+
+
 @remembered
 def programs(
     problem: Callable[[], Problem],
     form: Callable[[], Form],
     capacity: Callable[[], int],
-    many: Callable[[], bool],
-    own_data: Callable[[], bool],
+    many: Callable[[], OfEach | None],
 ) -> Programs:
-    """The programs of a problem in a form; of many members where ``many`` is true.
+    """The programs of a problem in a form: for one run, or for many members side by side.
 
-    All members have the same data, and what a form makes of these alone is made once; or each
-    has its own, with a leading axis, where ``own_data`` is true.
+    Where all members have the same data, what a form makes of these alone is made once.
+
+    Args:
+        problem: what a step computes.
+        form: how its arithmetic is arranged.
+        capacity: the most steps of a segment.
+        many: what each of many members has of its own; None for one run.
     """
     form_, capacity_ = form(), capacity()
 
@@ -95,14 +111,15 @@ def programs(
         return form_.leave(problem(), kept)
 
     compiled = (start, begin, enter, segment, leave)
-    if many():
-        data = 0 if own_data() else None
+    if (of_each := many()) is not None:
+        data, schedule = (0 if is_own else None for is_own in of_each)
         kept = Kept._make((0, 0, data))
+        feed = Feed(first=None, numbers=schedule)
         compiled = (
             jax.vmap(start, in_axes=(0, 0, 0, data), out_axes=kept),
             jax.vmap(begin, in_axes=(0, data)),
             jax.vmap(enter, in_axes=(0, data), out_axes=kept),
-            jax.vmap(segment, in_axes=(kept, None, None, None)),
+            jax.vmap(segment, in_axes=(kept, None, None, feed if of_each.schedule else None)),
             jax.vmap(leave, in_axes=(kept,)),
         )
     made = Programs(*map(jax.jit, compiled), capacity=capacity_, paces={})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -9,7 +12,7 @@ from funcnn.core import TrainState
 from funcnn.loop.batches import Blocks, Feed
 from funcnn.loop.forms import Kept
 from funcnn.loop.placement import put_everywhere
-from funcnn.loop.programs import programs
+from funcnn.loop.programs import OfEach, programs
 from funcnn.runs.plan import Plan
 from funcnn.runs.reading import Reading
 
@@ -22,22 +25,26 @@ class Advance:
     Args:
         plan: says what a step takes.
         capacity: the most steps at once.
-        many: whether they are made for many members side by side.
-        own_data: whether each of these has samples of its own.
+        members: for many runs side by side, what each has of its own; None for one run.
 
     Attributes:
         programs: what it calls.
     """
 
     def __init__(
-        self, plan: Plan, capacity: int, many: bool = False, own_data: bool = False
+        self, plan: Plan, capacity: int, members: Sequence[Mapping[str, Any]] | None = None
     ) -> None:
         self._first, self._reading = plan.first, None
         if isinstance(plan.problem.batches, Blocks):
             self._reading = Reading(plan, capacity)
             capacity = self._reading.steps
-        self.programs = programs(plan.problem, plan.form, capacity, many, own_data)
-        given = {"rows": plan.rows, "numbers": plan.schedule}
+        of_each = OfEach(
+            data=members is not None and plan.has_own_data(members),
+            schedule=bool(members) and "schedule" in members[0],
+        )
+        many = None if members is None else of_each
+        self.programs = programs(plan.problem, plan.form, capacity, many)
+        given = {"rows": plan.rows, "numbers": plan.schedule_of(members)}
         self._given = Feed(np.int32(self._first), **put_everywhere(plan.problem.placement, given))
 
     def most(self, done: int) -> int:

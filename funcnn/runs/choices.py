@@ -21,6 +21,7 @@ from funcnn.runs.foreign import ADAPTERS
 
 __all__ = [
     "DEFAULTS",
+    "NUMBERS",
     "Defaults",
     "choose_loss",
     "choose_optimizer",
@@ -32,7 +33,14 @@ __all__ = [
 ]
 
 
-SHARES = ("alpha", "beta1", "beta2", "dropout", "momentum")
+NUMBERS = (
+    "learning_rate", "momentum", "weight_decay", "alpha", "eps", "beta1", "beta2",
+    "dampening", "lambd", "lr_decay", "momentum_decay", "rho",
+)  # fmt: skip
+"""The optimizers' numbers that live in their state, and so can differ between members of a sweep;
+the last four are of optimizers of PyTorch, for its modules."""
+
+SHARES = ("alpha", "beta1", "beta2", "dropout", "momentum", "rho")
 """Numbers that mean something else where they are 1."""
 
 

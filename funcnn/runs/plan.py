@@ -104,6 +104,14 @@ class Plan(NamedTuple):
         rows = resampled(len(samples.y), member.get("seed", self.seed))
         return jax.tree.map(lambda array: array[rows], samples)
 
+    def schedule_of(
+        self, members: Sequence[Mapping[str, Any]] | None
+    ) -> dict[str, Float[np.ndarray, "..."]] | None:
+        """The numbers after each step; of members that each have their own, a leading axis."""
+        if not members or "schedule" not in members[0]:
+            return self.schedule
+        return jax.tree.map(lambda *each: np.stack(each), *(one["schedule"] for one in members))
+
     @property
     def resident(self) -> Samples:
         """The samples that the loop holds from its start; of those in a file the first alone."""

@@ -39,6 +39,7 @@ from funcnn.loop.whole import StepMaker
 from funcnn.losses import OPTIONS
 from funcnn.optimizers import OPTIMIZERS
 from funcnn.runs.choices import (
+    NUMBERS,
     choose_loss,
     choose_optimizer,
     input_axes,
@@ -252,7 +253,7 @@ def accepted_by(*functions: Callable[..., Any]) -> list[str]:
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is not parameter.VAR_KEYWORD
     ]
-    return [*named, *sorted(OPTIONS)]
+    return [*named, *sorted(OPTIONS), *NUMBERS]
 
 
 def _refuse_traced(**given: Any) -> None:

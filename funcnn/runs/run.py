@@ -75,8 +75,7 @@ def run(
         capacity = LONGEST_SEGMENT
         if members is not None:
             capacity = min(capacity, max(1, LOSSES // len(members)))
-        own_data = members is not None and plan.has_own_data(members)
-        advance = Advance(plan, capacity, members is not None, own_data)
+        advance = Advance(plan, capacity, members)
         made = advance.programs
         kept = begun(plan, made, members)
         sizes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((kept.state, plan.data)))

@@ -197,7 +197,7 @@ def test_a_step_of_a_sweep_computes_one_of_its_branches():
     for options in ({"batch_size": 5, "epochs": 2}, {"batches": GIVEN}):
         plan = make_plan("mlp_linear", (case.x, case.y), hidden=(), **options)
         members = [{"seed": 0}, {"seed": 1}]
-        advance = Advance(plan, 8, many=True)
+        advance = Advance(plan, 8, members)
         made = advance.programs
         kept = begun(plan, made, members)
         traced = jax.make_jaxpr(lambda kept, advance=advance: advance(kept, 0, 4))(kept)

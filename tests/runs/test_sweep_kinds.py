@@ -322,7 +322,7 @@ def test_a_folder_of_schedules_knows_their_numbers(tmp_path):
     shared = NET | {"folder": tmp_path}
     rates = [schedules.step_lr(rate, 5) for rate in (1e-2, 1e-1)]
     funcnn.sweep(**shared, learning_rate=rates)
-    with pytest.raises(funcnn.ArgumentError, match="schedules: "):
+    with pytest.raises(funcnn.ArgumentError, match="numbers: "):
         funcnn.sweep(**shared, learning_rate=[rates[0], schedules.step_lr(2e-1, 5)])
 
 

@@ -19,7 +19,7 @@ from helpers import CASES, Cut
 
 import funcnn
 from funcnn.core.precision import numerics
-from funcnn.loop.programs import programs
+from funcnn.loop.programs import OfEach, programs
 from funcnn.optimizers import OPTIMIZERS
 from funcnn.optimizers.schedules import cosine_annealing_lr
 from funcnn.runs.planning import make_plan
@@ -309,7 +309,7 @@ def test_what_a_member_is_said_to_take_is_no_less_than_what_it_takes(name, optio
     plan = make_plan(case.model, (case.x, case.y), **options, **case.sizes)
     said = memory_of(plan.problem, plan.form, plan.shapes, structs(plan.data), plan.dtype)
     with numerics(plan.dtype):
-        made = programs(plan.problem, plan.form, 1, True, False)
+        made = programs(plan.problem, plan.form, 1, OfEach())
         kept = begun(plan, made, [{"seed": seed} for seed in range(many)])
         program = made.segment.lower(kept, np.int32(0), np.int32(1), None).compile()
     facts = program.memory_analysis()

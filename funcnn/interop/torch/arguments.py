@@ -178,6 +178,7 @@ class Maker(StepMaker):
         places: where the optimizer's numbers stand that the state holds, by name.
         numbers: these numbers.
         zeros: where numbers stand that the call gives as 0.
+        learning_rate: what the call gives in place of the rate that the scheduler begins at.
     """
 
     own: Step
@@ -185,6 +186,7 @@ class Maker(StepMaker):
     places: dict[str, list[Place]]
     numbers: dict[str, float]
     zeros: tuple[Place, ...] = ()
+    learning_rate: float | None = None
 
     @classmethod
     def of(cls, step: Step, held: Sequence[str]) -> Maker:
@@ -201,7 +203,9 @@ class Maker(StepMaker):
                 kind = type(made.own.optimizer).__name__
                 raise ArgumentError(f"{name}: {kind} has no such number")
             if made.own.scheduler is not None and name == "learning_rate":
-                raise ArgumentError(f"{name}: it follows the scheduler")
+                made = made._begun_at(checked(name, value))
+                continue
+            made._require_unscheduled(name, places)
             others = {
                 own: at for own, at in made.places.items() if not set(at).intersection(places)
             }
@@ -213,6 +217,22 @@ class Maker(StepMaker):
                 zeros = (*made.zeros, *places)
             made = dataclasses.replace(made, places=others, numbers=kept, zeros=zeros)
         return made
+
+    def _require_unscheduled(self, name: str, places: Sequence[Place]) -> None:
+        """Refuse a number that the scheduler sets."""
+        if self.own.scheduler is None:
+            return
+        (before, after), _, _ = scheduled(self.own.optimizer, self.own.scheduler, 1)
+        if any(before[place] != after[place] for place in places):
+            raise ArgumentError(f"{name}: it follows the scheduler")
+
+    def _begun_at(self, learning_rate: float) -> Maker:
+        """With another rate, which the scheduler goes on from."""
+        step = self.own
+        (begin,), _, _ = scheduled(step.optimizer, step.scheduler, 0, learning_rate)
+        rates = {name: at[0] for name, at in self.places.items() if at[0].option == "lr"}
+        numbers = self.numbers | {name: begin[place] for name, place in rates.items()}
+        return dataclasses.replace(self, numbers=numbers, learning_rate=learning_rate)
 
     def made(self, params: Params, samples: Samples, sizes: Sequence[int]) -> TracedStep:
         """The step, traced."""
@@ -226,8 +246,8 @@ class Maker(StepMaker):
         step = self.own
         if step.scheduler is None:
             return None
-        rows, _, _ = scheduled(step.optimizer, step.scheduler, steps)
-        return table(step.optimizer, rows, self.places) or None
+        rows, _, _ = scheduled(step.optimizer, step.scheduler, steps, self.learning_rate)
+        return table(rows, self.places) or None
 
 
 def _of_step(given: dict[str, Any], step: Step, loss: Any) -> dict[str, Any]:

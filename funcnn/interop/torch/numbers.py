@@ -19,6 +19,7 @@ from funcnn.core import ArgumentError, ArgumentTypeError, checks
 __all__ = [
     "Place",
     "checked",
+    "epoch_of",
     "everywhere",
     "places_of",
     "scheduled",
@@ -35,8 +36,20 @@ NAMES = {
     ("eps", None): "eps",
     ("betas", 0): "beta1",
     ("betas", 1): "beta2",
+    ("dampening", None): "dampening",
+    ("lambd", None): "lambd",
+    ("lr_decay", None): "lr_decay",
+    ("momentum_decay", None): "momentum_decay",
+    ("rho", None): "rho",
 }
 """What funcnn calls an option of PyTorch's optimizers, or one of a pair."""
+
+BY_THE_RATE = (
+    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
+    "ExponentialLR", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "PolynomialLR",
+    "SequentialLR", "StepLR",
+)  # fmt: skip
+"""PyTorch's schedulers that go by the rate that the optimizer was made with."""
 
 
 class Place(NamedTuple):
@@ -113,14 +126,21 @@ def set_numbers(
 
 
 def scheduled(
-    optimizer: Optimizer, scheduler: Any, steps: int
+    optimizer: Optimizer, scheduler: Any, steps: int, learning_rate: float | None = None
 ) -> tuple[list[dict[Place, float]], Any, Any]:
-    """The numbers of an optimizer after each of so many steps, and where its scheduler is then.
+    """The numbers of an optimizer before and after each step, and where its scheduler is then.
 
     Both are copied, and stay as they are.
 
+    Args:
+        optimizer: the optimizer.
+        scheduler: its scheduler.
+        steps: how many steps the scheduler makes.
+        learning_rate: the rate that the optimizer shall have been made with; None for its own.
+
     Returns:
-        The numbers after each step, the copy of the optimizer, and that of the scheduler.
+        The numbers before the first step and after each, the copy of the optimizer, and that of
+        the scheduler.
 
     Raises:
         ArgumentError, ArgumentTypeError: for what is no scheduler of this optimizer, or one
@@ -141,7 +161,9 @@ def scheduled(
     if getattr(scheduler, "optimizer", None) is not optimizer:
         raise ArgumentError("scheduler: it is another optimizer's")
     own, following = copy.deepcopy((optimizer, scheduler))
-    rows = []
+    if learning_rate is not None:
+        _make_with(own, following, learning_rate)
+    rows = [dict(_floats(own))]
     with warnings.catch_warnings(action="ignore"):
         for step in range(steps):
             try:
@@ -154,19 +176,60 @@ def scheduled(
     return rows, own, following
 
 
+def _make_with(optimizer: Optimizer, scheduler: Any, learning_rate: float) -> None:
+    """Bring both to where they were if the optimizer had been made with another learning rate.
+
+    Raises:
+        ArgumentError: where the scheduler has made steps, or does not go by that rate.
+    """
+    for one in _parts(scheduler):
+        kind = type(one)
+        if kind.__module__ != "torch.optim.lr_scheduler" or kind.__name__ not in BY_THE_RATE:
+            raise ArgumentError(
+                f"learning_rate: {kind.__name__} may not go by the optimizer's rate; give a list "
+                f"of optimizers to sweep, and one of their schedulers"
+            )
+        one.base_lrs = [learning_rate] * len(optimizer.param_groups)
+    if epoch_of(scheduler):
+        raise ArgumentError(
+            f"learning_rate: the scheduler has made {epoch_of(scheduler)} steps, and the rate is "
+            f"where it begins; make both anew"
+        )
+    for group in optimizer.param_groups:
+        # A scheduler that begins with a share of the rate has set this share.
+        group["lr"] = learning_rate * (float(group["lr"]) / float(group["initial_lr"]))
+        group["initial_lr"] = learning_rate
+
+
+def epoch_of(scheduler: Any) -> int:
+    """How many steps a scheduler has made; one that is made of others has as many as they."""
+    if hasattr(scheduler, "last_epoch"):
+        return scheduler.last_epoch
+    return epoch_of(scheduler._schedulers[0])
+
+
+def _parts(scheduler: Any) -> Iterator[Any]:
+    """A scheduler, and those that it is made of."""
+    yield scheduler
+    for one in getattr(scheduler, "_schedulers", ()):
+        yield from _parts(one)
+
+
 def table(
-    optimizer: Optimizer,
-    rows: Sequence[Mapping[Place, float]],
-    places: Mapping[str, Sequence[Place]],
+    rows: Sequence[Mapping[Place, float]], places: Mapping[str, Sequence[Place]]
 ) -> dict[str, Float[np.ndarray, " steps"]]:
     """The numbers that do not stay as they are, after each step.
+
+    Args:
+        rows: all numbers before the first step, and after each.
+        places: where those stand that the run holds.
 
     Raises:
         ArgumentError: where others change than those at these places.
     """
     columns = {}
-    for place, start in _floats(optimizer):
-        column = np.array([row[place] for row in rows])
+    for place, start in rows[0].items():
+        column = np.array([row[place] for row in rows[1:]])
         if (column == start).all():
             continue
         names = [name for name, own in places.items() if place in own]
@@ -185,7 +248,7 @@ def checked(name: str, value: Any) -> float:
     Raises:
         ArgumentError, ArgumentTypeError: for what can be none.
     """
-    below = 1 if name in ("alpha", "beta1", "beta2") else math.inf
+    below = 1 if name in ("alpha", "beta1", "beta2", "rho") else math.inf
     return checks.number(name, value, positive=name == "learning_rate", below=below)
 
 

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from funcnn.core import ArgumentError, ArgumentTypeError, Params, TrainState
 from funcnn.interop.torch.module import tensors_of
-from funcnn.interop.torch.numbers import everywhere, scheduled, set_numbers, values_at
+from funcnn.interop.torch.numbers import epoch_of, everywhere, scheduled, set_numbers, values_at
 from funcnn.optimizers.optimizer import NumbersState
 
 __all__ = ["give_back"]
@@ -104,7 +104,7 @@ def _moved(optimizer: Optimizer, scheduler: Any, state: NumbersState) -> tuple[i
     Raises:
         ArgumentError: where it gives other numbers there than those that the run ended with.
     """
-    steps, epoch = int(state.step), _epoch(scheduler)
+    steps, epoch = int(state.step), epoch_of(scheduler)
     before, after = BROUGHT.get(scheduler, (epoch, epoch))
     before = before if epoch == after else epoch
     left = before + steps - epoch
@@ -130,16 +130,7 @@ def _bring(scheduler: Any, moved: tuple[int, Any]) -> None:
     """Put a scheduler where its copy is."""
     before, following = moved
     scheduler.load_state_dict(following.state_dict())
-    BROUGHT[scheduler] = before, _epoch(scheduler)
-
-
-def _epoch(scheduler: Any) -> int:
-    """How many steps a scheduler has made; one that is made of others has as many as they."""
-    return (
-        scheduler.last_epoch
-        if hasattr(scheduler, "last_epoch")
-        else _epoch(scheduler._schedulers[0])
-    )
+    BROUGHT[scheduler] = before, epoch_of(scheduler)
 
 
 def _write_optimizer(

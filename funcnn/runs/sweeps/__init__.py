@@ -27,7 +27,7 @@ from funcnn.runs.sweeps.executors import check_executor, workers_of
 from funcnn.runs.sweeps.folder import SweepFolder, described
 from funcnn.runs.sweeps.folds import FOLD
 from funcnn.runs.sweeps.halving import check_halving
-from funcnn.runs.sweeps.kinds import Kind, kinds_of, labelled, values_apart
+from funcnn.runs.sweeps.kinds import Kind, kinds_of, labelled, of_one, values_apart
 from funcnn.runs.sweeps.members import MODES, combined, refuse_several, swept_values
 from funcnn.runs.sweeps.result import SweepResult
 from funcnn.runs.sweeps.saved import SavedSweep, load_sweep
@@ -83,17 +83,21 @@ def sweep(
     Where a member diverges, the others go on, and it is marked in the result.
 
     What can be swept is the seed, and every number of the optimizer:
-    ``learning_rate``, ``momentum``, ``weight_decay``, ``alpha``, ``eps``, ``beta1``
-    and ``beta2``. Any of them is swept if it is given as a list, a tuple, a range or an
-    array of one axis. ``params=[tree, tree]`` starts members from several trees of params; the
-    settings then name a tree by its place in the list.
+    ``learning_rate``, ``momentum``, ``weight_decay``, ``dampening``, ``alpha``, ``eps``,
+    ``beta1`` and ``beta2``, and of PyTorch's optimizers ``lambd``, ``lr_decay``,
+    ``momentum_decay`` and ``rho``. Any of them is swept if it is given as a list, a tuple, a
+    range or an array of one axis. A module's ``scheduler`` begins at each member's learning rate,
+    as if the optimizer had been made with it. ``params=[tree, tree]`` starts members from several
+    trees of params; the settings then name a tree by its place in the list.
 
     A list (not a tuple) of ``model``, ``hidden``, ``activation``, ``dropout``, ``degree``,
     ``optimizer`` or ``batch_size``, a list of pairs ``(x, y)`` as ``data``, and a list of
     schedules as ``learning_rate`` are swept too: ``hidden=[8, 16, (16, 16)]`` is three networks.
     Such members are of several kinds. Those of one kind go side by side, and each kind compiles
-    its own loop, unless it has that of another. Members whose samples differ, and not the number
-    or the kind of these, are of one kind: a thousand pairs are a thousand members side by side.
+    its own loop, unless it has that of another. Members whose samples, optimizers or schedules
+    differ in numbers alone are of one kind: a thousand pairs of as many samples are a thousand
+    members side by side. With a list of optimizers of PyTorch, ``scheduler`` may be a list of
+    theirs.
 
     Args:
         model: as for ``train``.
@@ -217,7 +221,7 @@ def _members(
 ) -> tuple[list[dict[str, Any]], list[Kind]]:
     """The settings of each member, and the kinds that they make."""
     apart = values_apart(asked)
-    trees = several_trees(asked | {name: values[0] for name, values in apart.items()})
+    trees = several_trees(of_one(asked | {name: values[0] for name, values in apart.items()}))
     numbered = {name: range(len(values)) for name, values in apart.items()}
     if trees is not None:
         numbered["params"] = range(len(trees))
@@ -234,7 +238,7 @@ def _members(
     checked: set[Any] = set()
 
     def planned(values: dict[str, Any]) -> Plan:
-        given = shared | values
+        given = of_one(shared | values)
         own = adapted(given)
         if (key := id(given.get("optimizer"))) not in checked:
             _check_values(numbers, own)

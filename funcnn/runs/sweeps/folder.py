@@ -33,6 +33,7 @@ from funcnn.checkpoints.manifest import differences
 from funcnn.core import ArgumentError, ArgumentTypeError
 from funcnn.data.files import is_path, opened, require_file, write_whole
 from funcnn.data.numpy_files import read_npz, write_npz
+from funcnn.runs.manifest import described as of_value
 from funcnn.runs.manifest import digest, manifest_of, of_samples
 from funcnn.runs.samples import Prepared
 from funcnn.runs.sweeps.halving import Rung
@@ -67,12 +68,10 @@ def described(
     Raises:
         ArgumentError: where the words cannot tell two kinds apart.
     """
-    # Numbers are in the settings, and of a schedule in what the members have of their own.
-    own = [[one.get("learning_rate") for one in kind.own] for kind in kinds]
-    has_schedules = any(isinstance(rate, dict) for rates in own for rate in rates)
     words = [_words(kind) for kind in kinds]
     _require_told_apart(kinds, [one["asked"] for one in words])
-    return ({"schedules": own} if has_schedules else {}) | {
+    own = [_own(kind, settings) for kind in kinds]
+    return ({"numbers": own} if any(map(any, own)) else {}) | {
         "format": FORMAT,
         "settings": {name: [one[name] for one in settings] for name in settings[0]},
         "members": len(settings),
@@ -91,6 +90,18 @@ def described(
             for one, kind in zip(words, kinds, strict=True)
         ],
     }
+
+
+def _own(kind: Kind, settings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the members have of their own that their settings do not say, but for samples."""
+    return [
+        {
+            name: of_value(value)
+            for name, value in one.items()
+            if name != "data" and settings[member].get(name) != value
+        }
+        for member, one in zip(kind.members, kind.own, strict=True)
+    ]
 
 
 def _require_told_apart(kinds: Sequence[Kind], words: Sequence[Mapping[str, Any]]) -> None:
@@ -233,7 +244,7 @@ class SweepFolder:
             return read_part(self.folder, number, steps)
         except ArgumentError as error:
             place.rename(place.with_suffix(".damaged"))
-            warnings.warn(f"{error}. Its group is trained again", CheckpointWarning, stacklevel=5)
+            warnings.warn(f"{error}. Its group is trained again", CheckpointWarning, stacklevel=6)
             return None
 
     def _require_same(self) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ samples, makes another kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import jax
@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import Int
 
 from funcnn.core import ArgumentError
-from funcnn.optimizers import Schedule
+from funcnn.loop.whole import StepMaker
 from funcnn.runs.plan import Plan
 
-__all__ = ["APART", "Kind", "kinds_of", "labelled", "values_apart"]
+__all__ = ["APART", "Kind", "kinds_of", "labelled", "of_one", "values_apart"]
 
 APART = (
     "model", "data", "hidden", "activation", "dropout", "degree", "optimizer", "batch_size",
@@ -27,7 +27,12 @@ APART = (
 
 
 SAMPLES = ("data", "fold")
-"""Those of the values that make kinds which say no more than what to train on."""
+"""Those of the values that say no more than what to train on."""
+
+RATE = "learning_rate"
+
+NUMBERED = ("optimizer", RATE)
+"""Those whose numbers stand in the state, and may differ between members of one kind."""
 
 
 class Kind(NamedTuple):
@@ -62,7 +67,7 @@ def values_apart(arguments: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
         several = type(value) is list or isinstance(value, range)
         if name == "data":
             several = several and _are_pairs(value)
-        if name == "learning_rate":
+        if name == RATE:
             several = isinstance(value, (list, tuple)) and any(map(callable, value))
         elif name not in APART:
             continue
@@ -71,6 +76,24 @@ def values_apart(arguments: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
                 raise ArgumentError(f"{name}={value!r} holds no values")
             found[name] = value
     return found
+
+
+def of_one(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of members of one kind: of several schedulers that of the kind's optimizer.
+
+    Raises:
+        ArgumentError: where none of them is, or more than one.
+    """
+    given, schedulers = dict(arguments), arguments.get("scheduler")
+    if type(schedulers) is list:
+        own = [one for one in schedulers if getattr(one, "optimizer", None) is given["optimizer"]]
+        if len(own) != 1:
+            raise ArgumentError(
+                f"scheduler: of the list, {len(own)} are of an optimizer; give one for each of "
+                f"optimizer=[...]"
+            )
+        given["scheduler"] = own[0]
+    return given
 
 
 def _are_pairs(data: Sequence[Any]) -> bool:
@@ -102,7 +125,7 @@ def labelled(name: str, place: int, values: Sequence[Any]) -> Any:
     value = _plain(value)
     if value is None or isinstance(value, (str, int, float)):
         return value
-    return f"schedule {place}" if name == "learning_rate" else place
+    return f"schedule {place}" if name == RATE else place
 
 
 def kinds_of(
@@ -112,8 +135,8 @@ def kinds_of(
 ) -> list[Kind]:
     """The members, put together by their kinds, in the order in which these come.
 
-    Where plans differ in samples alone, and these have the same shapes, their members are of one
-    kind, and have their samples of their own.
+    Where plans differ in nothing but samples of the same shapes, the optimizer's numbers and their
+    schedules, their members are of one kind, and have these of their own.
 
     Args:
         settings: of each member, the values of ``apart`` by their places.
@@ -122,47 +145,72 @@ def kinds_of(
     """
     places: dict[tuple[Any, ...], list[int]] = {}
     for member, setting in enumerate(settings):
-        key = tuple(_kept_apart(name, apart[name], setting[name]) for name in apart)
-        places.setdefault(key, []).append(member)
+        places.setdefault(tuple(setting[name] for name in apart), []).append(member)
     alike: dict[Hashable, list[Kind]] = {}
     for key, members in places.items():
         first = settings[members[0]]
         plan = planned({name: values[first[name]] for name, values in apart.items()})
-        own = [_own(settings[member], apart) for member in members]
-        beside = [one for one, name in zip(key, apart, strict=True) if name not in SAMPLES]
-        shared = (*beside, *_shared(plan))
-        alike.setdefault(shared, []).append(Kind(plan, np.array(members), own))
-    return [_together(kinds) for kinds in alike.values()]
+        own = [
+            {name: value for name, value in settings[member].items() if name not in apart}
+            for member in members
+        ]
+        beside = [
+            place
+            for name, place in zip(apart, key, strict=True)
+            if name not in (*SAMPLES, *NUMBERED)
+        ]
+        kind = _on_schedule(Kind(plan, np.array(members), own))
+        alike.setdefault((*beside, *_shared(plan)), []).append(kind)
+    return [_together(kinds, apart.keys()) for kinds in alike.values()]
 
 
-def _kept_apart(name: str, values: Sequence[Any], place: int) -> Any:
-    """What must be the same of two values, so that their members are of one kind."""
-    value = values[place]
-    if name == "learning_rate" and isinstance(value, Schedule):
-        return value.function, value.settings  # Its numbers stand in the state.
-    return place
+def _on_schedule(kind: Kind) -> Kind:
+    """The kind, each member with the schedule that begins at its own learning rate."""
+    maker, steps = kind.plan.optimizer, kind.plan.steps
+    rates = {own.get(RATE) for own in kind.own}
+    if not isinstance(maker, StepMaker) or kind.plan.schedule is None or rates == {None}:
+        return kind
+    begun = {}
+    for rate in rates:
+        made = maker.given({RATE: rate})
+        # They have a name a group, and at first may be a share of the rate.
+        named = {name: one for name, one in made.numbers.items() if name.startswith(RATE)}
+        begun[rate] = named | {"schedule": made.numbers_after(steps)}
+    return kind._replace(own=[one | begun[one[RATE]] for one in kind.own])
 
 
 def _shared(plan: Plan) -> tuple[Hashable, ...]:
-    """What must be the same of two plans, so that they differ in samples alone.
+    """What must be the same of two plans, so that their members are of one kind.
 
-    It is all that follows from samples. All else is the same where the same was asked for.
+    It is all that follows from samples, and from an optimizer but for its numbers. All else is
+    the same where the same was asked for.
     """
     samples = (plan.data, plan.validation, plan.preparation.y_scale)
     leaves, tree = jax.tree.flatten((samples, plan.shapes))
     arrays = tuple((type(leaf), leaf.shape, leaf.dtype) for leaf in leaves)
-    return plan.problem, plan.form, plan.steps, plan.per_epoch, tree, arrays
+    scheduled = tuple(plan.schedule or ())
+    return plan.problem, plan.form, plan.steps, plan.per_epoch, scheduled, tree, arrays
 
 
-def _together(kinds: Sequence[Kind]) -> Kind:
-    """Kinds that differ in samples alone, as one."""
+def _together(kinds: Sequence[Kind], apart: Set[str]) -> Kind:
+    """Kinds that differ in samples, numbers and schedules alone, as one.
+
+    Args:
+        kinds: the kinds.
+        apart: the names of the values in which they may differ.
+    """
     if len(kinds) == 1:
         return kinds[0]
     members = np.concatenate([kind.members for kind in kinds])
-    own = []
-    for kind in kinds:
-        samples = {"data": kind.plan.prepared}
-        own += [one | samples for one in kind.own]
+    own: list[dict[str, Any]] = []
+    for plan, _, each in kinds:
+        given: dict[str, Any] = {}
+        if not apart.isdisjoint(SAMPLES):
+            given["data"] = plan.prepared
+        if not apart.isdisjoint(NUMBERED):
+            given |= plan.numbers
+            given |= {} if plan.schedule is None else {"schedule": plan.schedule}
+        own += [given | one for one in each]
     order = np.argsort(members)
     return Kind(kinds[0].plan, members[order], [own[place] for place in order])
 
@@ -170,12 +218,3 @@ def _together(kinds: Sequence[Kind]) -> Kind:
 def _plain(value: Any) -> Any:
     """A number of NumPy or JAX as one of Python; whatever else as it is."""
     return value.item() if getattr(value, "ndim", None) == 0 else value
-
-
-def _own(setting: Mapping[str, Any], apart: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    own = {name: value for name, value in setting.items() if name not in apart}
-    if "learning_rate" in apart:
-        rate = apart["learning_rate"][setting["learning_rate"]]
-        if isinstance(rate, Schedule):
-            own["learning_rate"] = dict(rate.numbers)
-    return own

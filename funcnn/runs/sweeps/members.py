@@ -9,17 +9,15 @@ from typing import Any
 
 from funcnn.core import ArgumentError, ArgumentTypeError
 from funcnn.data.arrays import to_numpy
+from funcnn.runs.choices import NUMBERS
 from funcnn.runs.sweeps.folds import FOLD
 from funcnn.runs.sweeps.kinds import APART
 
-__all__ = ["MODES", "NUMBERS", "combined", "refuse_several", "swept_values"]
-
-NUMBERS = ("learning_rate", "momentum", "weight_decay", "alpha", "eps", "beta1", "beta2")
-"""The optimizers' numbers that live in their state, and so can differ between members."""
+__all__ = ["MODES", "combined", "refuse_several", "swept_values"]
 
 LISTS = (
     "data", "target", "categories", "params", "metrics", "validation", "sample_weight", "batches",
-    "class_weight", "pos_weight",
+    "class_weight", "pos_weight", "scheduler",
 )  # fmt: skip
 """The arguments of which one value may be a list, a tuple or an array."""
 
