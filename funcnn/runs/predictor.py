@@ -127,7 +127,9 @@ class Predictor:
 
         Args:
             path: of the ``.stablehlo`` or ``.onnx`` file.
-            samples: how many samples it takes at once; any number without it.
+            samples: how many samples it takes at once; any number without it. A module of
+                PyTorch is traced for a few numbers, and is one program for all where it does not
+                decide by them.
 
         Raises:
             ArgumentError, ArgumentTypeError: for another ending, and for a model that cannot be
