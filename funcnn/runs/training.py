@@ -155,8 +155,8 @@ def train(
         loss: one of ``funcnn.losses.LOSSES``, or its name in PyTorch, such as ``"MSELoss"``;
             for ``"cross_entropy"`` y holds classes from 0, or the probability of each, and
             for ``"binary_cross_entropy"`` 0 and 1, or what lies between. Or a function
-            ``(prediction, target) -> scalar``; for a module of PyTorch also one of tensors, such
-            as ``nn.MSELoss()``.
+            ``(prediction, target) -> scalar``; for a module of PyTorch it is one of tensors, such
+            as ``nn.MSELoss()``, or of arrays where it cannot be called with tensors.
         optimizer: ``"sgd"``, ``"momentum"``, ``"rmsprop"``, ``"adam"``,
             ``"adamw"``, or any ``optax.GradientTransformation``. For a module of PyTorch also a
             ``torch.optim`` optimizer over its parameters, or over some of them: then PyTorch's

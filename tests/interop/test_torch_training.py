@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import doctest
+import functools
 
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import funcnn
@@ -298,6 +301,40 @@ def test_an_optimizer_of_funcnn_trains_a_module_too():
     result.to_torch(net)
     with pytest.raises(funcnn.ArgumentError, match=r"not one of torch\.optim"):
         result.to_torch(net, sgd(net))
+
+
+def spread(prediction, target):
+    """Something else for tensors than for arrays of JAX: PyTorch divides by n − 1."""
+    return (prediction - target).std()
+
+
+def weighed(prediction, target, sample_weight):
+    return (sample_weight[:, None] * functional.l1_loss(prediction, target, reduction="none")).sum()
+
+
+def test_a_plain_function_of_tensors_is_a_loss_with_any_optimizer():
+    adam = {"optimizer": "adam", "learning_rate": 0.01, "steps": 20}
+    weight = np.linspace(0, 1, len(Y))
+    for loss, given in ((spread, {}), (weighed, {"sample_weight": weight})):
+        net = network()
+        own = copy.deepcopy(net)
+        result = funcnn.train(net, (X, Y), loss=loss, **given, **adam)
+        tensors = {name: torch.from_numpy(one) for name, one in given.items()}
+        own_loss = functools.partial(loss, **tensors)
+        function = usual(own, optim.Adam(own.parameters(), lr=0.01), own_loss)
+        assert np.abs(result.losses - eagerly(function, ALL * 20)).max() < CLOSE
+
+
+def test_a_function_of_arrays_is_a_loss_of_a_module_too():
+    net = network()
+    run = {"optimizer": optax.sgd(0.01), "steps": 3}
+    result = funcnn.train(net, (X, Y), loss=lambda p, y: jnp.mean(jnp.square(p - y)), **run)
+    expected = funcnn.train(net, (X, Y), loss="mse", **run)
+    assert np.abs(result.losses - expected.losses).max() < CLOSE
+    with pytest.raises(funcnn.ArgumentError, match=r"tensors: .*'foo'.*; as one of JAX's arrays"):
+        funcnn.train(net, (X, Y), loss=lambda p, y: (p - y).foo(), **run)
+    with pytest.raises(funcnn.ArgumentError, match="nothing is broadcast"):
+        funcnn.train(net, (X, Y[:, 0]), loss=spread, **run)
 
 
 def test_the_example_of_a_step_does_what_it_says():
