@@ -6,6 +6,7 @@ import copy
 import doctest
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -267,6 +268,26 @@ def test_a_run_that_goes_on_from_a_checkpoint_or_a_state_gives_the_same_bits(tmp
     assert resumed.resumed_from == 12
     assert np.array_equal(resumed.losses, whole.losses)
     assert len(set(whole.losses)) == 20
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_the_weights_of_a_module_are_read_by_the_names_of_its_state_dict(suffix, tmp_path):
+    if suffix == ".safetensors":
+        pytest.importorskip("safetensors")
+    net = network()
+    model, params = funcnn.interop.from_torch(net), funcnn.interop.params_of(net)
+    result = funcnn.train(model, (X, Y), params=params, dtype="float64", steps=2)
+    result.save(tmp_path / f"weights{suffix}")
+    read = funcnn.load_params(tmp_path / f"weights{suffix}")
+    assert read.keys() == net.state_dict().keys()
+    with jax.enable_x64(True):
+        assert np.array_equal(model.apply(read, X), model.apply(result.params, X))
+    net.load_state_dict({name: torch.from_numpy(value) for name, value in read.items()})
+    again = funcnn.train(network(), (X, Y), optimizer="adam", params=read, steps=2)
+    expected = funcnn.train(network(), (X, Y), optimizer="adam", params=result.params, steps=2)
+    assert np.array_equal(again.losses, expected.losses)
+    with pytest.raises(funcnn.ArgumentError, match="does not say of which model"):
+        funcnn.load_model(tmp_path / f"weights{suffix}")
 
 
 @pytest.mark.slow
