@@ -180,7 +180,8 @@ def train(
             others. Without it, as in PyTorch's ``DataLoader``, it is a step of its own, whose
             loss is that of its own samples.
         batches: the samples of each step by number, (steps, batch), in place of
-            ``batch_size``: so a ``DataLoader``'s run can be followed step for step. Or a list
+            ``batch_size``: so a ``DataLoader``'s run can be followed step for step, by what
+            ``list(DataLoader(range(samples), ...))`` gives for each epoch. Or a list
             of one array for each step, of which the short ones are as long as each other.
         sample_weight: how much each sample counts, (samples,): one of weight 2 counts as two.
             A loss of your own takes it as an argument of that name.
