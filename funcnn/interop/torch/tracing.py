@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import linecache
 import logging
 import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import torch
 from torch import fx, nn
@@ -25,6 +22,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from funcnn.core import ArgumentError
 from funcnn.interop.torch.checking import without_looking
 from funcnn.interop.torch.guards import Frozen, untouched
+from funcnn.interop.torch.lines import Lines, is_own, line_of
 from funcnn.interop.torch.operations import OPERATIONS, RANDOM, WHERE_IT_IS_SAID
 from funcnn.interop.torch.program import Instruction, Kind, Program, Value
 from funcnn.interop.torch.recurrence import Recurrent
@@ -43,13 +41,6 @@ NO_VIEWS = {"_to_copy", "index_copy"}
 ONE_AT_A_TIME = threading.RLock()
 """PyTorch keeps one trace for the whole process; the groups of a sweep begin in several threads."""
 
-# Whose lines are none of the user's.
-LIBRARIES = (
-    *(str(Path(str(library.__file__)).parent) for library in (torch, jax)),
-    str(Path(__file__).parents[2]),
-    contextlib.__file__,
-)
-
 
 def traced(net: nn.Module, function: Function, kinds: Sequence[Kind], twice: bool) -> Program:
     """What a function of tensors, that calls a module, does for inputs of these kinds.
@@ -66,13 +57,27 @@ def traced(net: nn.Module, function: Function, kinds: Sequence[Kind], twice: boo
             name.
     """
     examples = [torch.empty(kind.shape, dtype=getattr(torch, kind.dtype)) for kind in kinds]
+    with _refusing(net), ONE_AT_A_TIME, _fit_for_tracing(), Lines() as lines:
+        graph = _graph(net, function, examples)
+    if twice:  # Further traces are of the same lines.
+        lines.warn_of_a_loop(len(graph.graph.nodes))
+    with _refusing(net), ONE_AT_A_TIME, _fit_for_tracing():
+        if twice and not _same(graph, _graph(net, function, examples)):
+            raise Frozen("it computes something else each time it is called")
+        functional = torch.func.functionalize(graph, remove="mutations")
+        graph = _graph(net, functional, examples)
+    return _program(graph, len(examples))
+
+
+@contextlib.contextmanager
+def _refusing(net: nn.Module) -> Iterator[None]:
+    """Say in plain words why a module cannot be traced, and where.
+
+    Raises:
+        ArgumentError: in place of any error inside; those pass as they are.
+    """
     try:
-        with ONE_AT_A_TIME, _fit_for_tracing():
-            graph = _graph(net, function, examples)
-            if twice and not _same(graph, _graph(net, function, examples)):
-                raise Frozen("it computes something else each time it is called")
-            functional = torch.func.functionalize(graph, remove="mutations")
-            graph = _graph(net, functional, examples)
+        yield
     except Frozen as refusal:
         raise ArgumentError(
             f"the module cannot be traced: {refusal}{_where(refusal, net)}"
@@ -91,7 +96,6 @@ def traced(net: nn.Module, function: Function, kinds: Sequence[Kind], twice: boo
         raise ArgumentError(
             f"the module cannot be traced: {said or type(error).__name__}{_where(error, net)}"
         ) from error
-    return _program(graph, len(examples))
 
 
 def _graph(net: nn.Module, function: Any, examples: list[torch.Tensor]) -> fx.GraphModule:
@@ -275,8 +279,7 @@ def _where(error: BaseException, net: nn.Module) -> str:
     line, part = "", ""
     for frame, number in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
-        if not file.startswith(LIBRARIES) and not file.startswith("<"):
-            text = linecache.getline(file, number).strip()
-            line = f" in `{text}` ({file}:{number})"
+        if is_own(file):
+            line = f" in {line_of(file, number)}"
         part = parts.get(id(frame.f_locals.get("self")), part)
     return line + (f", in the part {part!r}" if part else "")
