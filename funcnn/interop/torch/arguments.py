@@ -147,7 +147,8 @@ def plain_step(
         optimizer.step()
         return value
 
-    return step_of(net, optimizer, step, scheduler)
+    made = step_of(net, optimizer, step, scheduler)
+    return dataclasses.replace(made, name="module")
 
 
 def _require_loss(value: Any) -> None:

@@ -33,11 +33,13 @@ class Call(NamedTuple):
         function: ``function(inputs, others, again) -> results``; ``again`` says whether
             PyTorch will be asked for the results' gradient.
         twice: whether to make sure that it does the same each time.
+        name: what errors call it.
     """
 
     net: nn.Module
     function: Callable[[list[torch.Tensor], list[torch.Tensor], bool], list[torch.Tensor]]
     twice: bool = True
+    name: str = "module"
 
 
 def differentiable(call: Call) -> Callable[[list[Any], list[Any], Any], list[Array]]:
@@ -54,7 +56,7 @@ def differentiable(call: Call) -> Callable[[list[Any], list[Any], Any], list[Arr
 
         def program_of(kinds: tuple[Kind, ...]) -> Program:
             if kinds not in programs:
-                programs[kinds] = traced(call.net, flat, kinds, call.twice)
+                programs[kinds] = traced(call.net, flat, kinds, call.twice, call.name)
             if programs[kinds].draws and key is None:
                 raise ArgumentError(
                     "the module draws random numbers: from_torch(net, stochastic=True) makes a "
@@ -70,7 +72,8 @@ def differentiable(call: Call) -> Callable[[list[Any], list[Any], Any], list[Arr
 
     @functools.cache
     def pulled_back(count: int) -> Callable[..., list[Array]]:
-        return differentiable(Call(call.net, _pullback(call.function, count), twice=False))
+        pullback = _pullback(call.function, count)
+        return differentiable(call._replace(function=pullback, twice=False))
 
     @jax.custom_vjp
     def compute(inputs: list[Any], others: list[Any], key: Any) -> list[Array]:

@@ -97,10 +97,10 @@ class Measured:
                 with Writes(described, replaced):
                     value = loss(prediction, target, **_named(weight))
                 if not isinstance(value, torch.Tensor) or value.numel() != 1:
-                    raise Frozen("the loss must be a tensor of one number")
+                    raise Frozen("it must be a tensor of one number")
                 return [value.reshape(())]
 
-            return differentiable(Call(net, compute))
+            return differentiable(Call(net, compute, name="loss"))
 
         self._of = of
         self.__qualname__ = getattr(loss, "__qualname__", repr(loss))
@@ -128,7 +128,7 @@ class Measured:
             return loss_of(self.loss, prediction, target, sample_weight)
         except Exception as error:
             raise ArgumentError(
-                f"loss: as a function of tensors: {of_tensors}; as one of JAX's arrays: "
+                f"{of_tensors}; as a function of JAX's arrays it fails, too: "
                 f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
             ) from of_tensors
 

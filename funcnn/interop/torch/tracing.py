@@ -42,7 +42,9 @@ ONE_AT_A_TIME = threading.RLock()
 """PyTorch keeps one trace for the whole process; the groups of a sweep begin in several threads."""
 
 
-def traced(net: nn.Module, function: Function, kinds: Sequence[Kind], twice: bool) -> Program:
+def traced(
+    net: nn.Module, function: Function, kinds: Sequence[Kind], twice: bool, name: str = "module"
+) -> Program:
     """What a function of tensors, that calls a module, does for inputs of these kinds.
 
     Args:
@@ -51,27 +53,29 @@ def traced(net: nn.Module, function: Function, kinds: Sequence[Kind], twice: boo
         kinds: the shapes and dtypes of the inputs.
         twice: whether to trace it twice: what comes out differently the second time, a trace
             would freeze.
+        name: what errors call it.
 
     Raises:
         ArgumentError: where a program cannot do what the function does, with the line or the
             name.
     """
     examples = [torch.empty(kind.shape, dtype=getattr(torch, kind.dtype)) for kind in kinds]
-    with _refusing(net), ONE_AT_A_TIME, _fit_for_tracing(), Lines() as lines:
+    with _refusing(net, name), ONE_AT_A_TIME, _fit_for_tracing(), Lines() as lines:
         graph = _graph(net, function, examples)
     if twice:  # Further traces are of the same lines.
         lines.warn_of_a_loop(len(graph.graph.nodes))
-    with _refusing(net), ONE_AT_A_TIME, _fit_for_tracing():
+    with _refusing(net, name), ONE_AT_A_TIME, _fit_for_tracing():
         if twice and not _same(graph, _graph(net, function, examples)):
             raise Frozen("it computes something else each time it is called")
         functional = torch.func.functionalize(graph, remove="mutations")
         graph = _graph(net, functional, examples)
-    return _program(graph, len(examples))
+    with _refusing(net, name):
+        return _program(graph, len(examples))
 
 
 @contextlib.contextmanager
-def _refusing(net: nn.Module) -> Iterator[None]:
-    """Say in plain words why a module cannot be traced, and where.
+def _refusing(net: nn.Module, name: str) -> Iterator[None]:
+    """Say in plain words why what goes by that name cannot be traced, and where.
 
     Raises:
         ArgumentError: in place of any error inside; those pass as they are.
@@ -80,7 +84,7 @@ def _refusing(net: nn.Module) -> Iterator[None]:
         yield
     except Frozen as refusal:
         raise ArgumentError(
-            f"the module cannot be traced: {refusal}{_where(refusal, net)}"
+            f"the {name} cannot be traced: {refusal}{_where(refusal, net)}"
         ) from None
     except ArgumentError:
         raise
@@ -94,7 +98,7 @@ def _refusing(net: nn.Module) -> Iterator[None]:
                 "data, as those of a second optimizer: one may have a group for each part"
             )
         raise ArgumentError(
-            f"the module cannot be traced: {said or type(error).__name__}{_where(error, net)}"
+            f"the {name} cannot be traced: {said or type(error).__name__}{_where(error, net)}"
         ) from error
 
 
@@ -191,7 +195,7 @@ def _program(graph: fx.GraphModule, inputs: int) -> Program:
     """The graph as a program, without what no output needs.
 
     Raises:
-        ArgumentError: for an operation that is not known, or a shape that is not.
+        Frozen: for an operation that is not known, or a shape that is not.
     """
     nodes = list(graph.graph.nodes)
     output = nodes[-1]
@@ -217,7 +221,7 @@ def _program(graph: fx.GraphModule, inputs: int) -> Program:
     for node in calls:
         operation = _name(node.target)
         if operation not in OPERATIONS:
-            raise ArgumentError(f"the module cannot be traced: {node.target} is not known here")
+            raise Frozen(f"{node.target} is not known here")
         options = {name: one for name, one in node.kwargs.items() if name not in PLACEMENT}
         instructions.append(
             Instruction(
@@ -263,9 +267,9 @@ def _plain(argument: Any, numbers: dict[fx.Node, Value]) -> Any:
 def _kind(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         if not all(type(size) is int for size in value.shape):
-            raise ArgumentError(
-                "the module cannot be traced: its gradient makes a shape of a tensor's values, as "
-                "of what is written through a mask"
+            raise Frozen(
+                "its gradient makes a shape of a tensor's values, as of what is written through a "
+                "mask"
             )
         return Kind.of(value)
     if isinstance(value, (tuple, list)):
