@@ -63,8 +63,8 @@ class Model(NamedTuple):
         predict: ``predict(params, x) -> prediction``, the prediction without noise of a
             stochastic model; without it, ``apply`` predicts where the model is not
             stochastic, and a model that is can be trained and cannot predict.
-        saved: ``saved(params) -> params``, what is written of them to a file; None for the
-            params as they are.
+        saved: ``saved(params) -> {name: array}``, what is written of them to a file, and read
+            from it, by names in which dots join parts; None for the params as they are.
     """
 
     init: Callable[[Key[Array, ""]], Params] | None

@@ -10,7 +10,24 @@ import numpy as np
 from funcnn.core import ArgumentError, ArgumentTypeError
 from funcnn.data.arrays import to_numpy
 
-__all__ = ["Bunch", "as_bunch", "as_inputs", "as_pair", "is_dataset", "refuse_iterables"]
+__all__ = [
+    "FOLLOWING",
+    "Bunch",
+    "as_bunch",
+    "as_inputs",
+    "as_pair",
+    "is_dataset",
+    "is_loader",
+    "refuse_iterables",
+]
+
+
+FOLLOWING = (
+    "[rows for _ in range(epochs) for rows in DataLoader(range(len(loader.dataset)), "
+    "batch_sampler=loader.batch_sampler, generator=loader.generator)]"
+)
+"""How one writes the numbers of the samples that a ``DataLoader`` gives: by one that draws as it
+does, and gives the numbers themselves."""
 
 
 class Bunch(NamedTuple):
@@ -78,12 +95,17 @@ def as_inputs(dataset: Any) -> Any:
     return _stacked(type(dataset).__name__, "x", items)
 
 
+def is_loader(value: Any) -> bool:
+    """Whether a value is a ``DataLoader`` of PyTorch."""
+    return _is_of_torch(value, "DataLoader")
+
+
 def refuse_iterables(value: Any) -> None:
     """Refuse what gives its samples one after another, and say what to pass."""
-    if _is_of_torch(value, "DataLoader"):
+    if is_loader(value):
         raise ArgumentTypeError(
             "data is a DataLoader: pass its dataset as data, and its batch_size and shuffle as "
-            "arguments of their own"
+            f"arguments of their own; or, for its very order, batches={FOLLOWING}"
         )
     if _is_of_torch(value, "IterableDataset") or (
         hasattr(value, "__iter__") and not hasattr(value, "__len__")

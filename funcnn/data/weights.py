@@ -33,6 +33,9 @@ DIGEST = "funcnn.sha256"
 ABOUT = "__funcnn__"
 """The name under which a file says what its params are for."""
 
+FLAT = "flat"
+"""What a file says whose params are no tree, but one dict of names that have dots in them."""
+
 
 def save_params(params: Params, path: str | os.PathLike[str]) -> None:
     """Write params to a file, whole or not at all.
@@ -54,6 +57,9 @@ def save_params(params: Params, path: str | os.PathLike[str]) -> None:
 def load_params(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read params that :func:`save_params` wrote, as NumPy arrays.
 
+    Those of a PyTorch module, which its result's ``save`` wrote, come by the names of its
+    ``state_dict``, such as ``"0.weight"``; ``safetensors.torch.load_file`` gives them as tensors.
+
     Raises:
         ArgumentError: where the file is absent, damaged, or of another ending.
         MissingExtraError: for ``.safetensors``, where it is not installed.
@@ -63,11 +69,23 @@ def load_params(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def save_weights(
-    params: Params, path: str | os.PathLike[str], about: Mapping[str, Any] | None = None
+    params: Params,
+    path: str | os.PathLike[str],
+    about: Mapping[str, Any] | None = None,
+    *,
+    flat: bool = False,
 ) -> None:
-    """Write params, and what is to be known about them in JSON's words, as ``save_params``."""
+    """Write params, and what is to be known about them in JSON's words, as ``save_params``.
+
+    Args:
+        params: a tree; with ``flat`` one dict of arrays, of names in which dots join parts.
+        path: of the file.
+        about: what is to be known of them.
+        flat: whether they are read as such a dict again.
+    """
     path = check_destination(path)
-    arrays = _flatten(params)
+    arrays = _flatten(_unflatten(params) if flat else params)
+    about = {FLAT: True} | dict(about or {}) if flat else about
     text = None if about is None else json.dumps(about)
     if path.suffix == ".npz":
         if text is not None:
@@ -82,12 +100,19 @@ def save_weights(
 
 def load_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """What :func:`save_weights` wrote; None for what is known where the file says nothing."""
+    arrays, about = _read(path)
+    is_flat = about is not None and about.pop(FLAT, False)
+    return arrays if is_flat else _unflatten(arrays), about or None
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
+    """The arrays of a file by their names, and what it says about them."""
     path = require_file(path)
     _check_suffix(path)
     if path.suffix == ".npz":
         arrays = read_npz(path)
         text = arrays.pop(ABOUT).tobytes().decode() if ABOUT in arrays else None
-        return _unflatten(arrays), None if text is None else json.loads(text)
+        return arrays, None if text is None else json.loads(text)
     safetensors = _safetensors()
     with opened(path) as stream:
         content = stream.read()
@@ -98,7 +123,7 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
         if DIGEST in metadata and metadata[DIGEST] != _digest(arrays, text):
             raise ValueError("its digest is of other arrays: it has been changed or damaged")
         about = None if text is None else json.loads(text)
-    return _unflatten(arrays), about
+    return arrays, about
 
 
 def check_destination(path: str | os.PathLike[str]) -> Path:

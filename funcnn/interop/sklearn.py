@@ -14,14 +14,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+import jax
 import numpy as np
 from jaxtyping import Float, Shaped
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from funcnn.core import ArgumentError, ArgumentTypeError
-from funcnn.runs import Predictor, train
+from funcnn.core import ArgumentError, ArgumentTypeError, Model
+from funcnn.core.precision import check_dtype, numerics
+from funcnn.data.arrays import as_given
+from funcnn.runs import DEFAULTS, Predictor, train
+from funcnn.runs.foreign import adapted
+from funcnn.runs.prediction import predictor
+from funcnn.runs.shapes import params_shapes
 
 __all__ = ["FuncnnClassifier", "FuncnnRegressor"]
 
@@ -84,8 +90,15 @@ class _Network(BaseEstimator):
         if self.random_state is not None:
             arguments["seed"] = _seed(self.random_state)
         arguments |= {"progress": False} | self._options()
-        result = train(data=(x, y), sample_weight=sample_weight, **arguments)
-        self.predictor_ = Predictor(result.model, result.params, result.preparation, result.recipe)
+        asked = adapted({"data": (x, y)} | arguments)
+        column = _as_predicted(y, _predicted(asked, x))
+        if column is not None:
+            asked["data"] = x, column
+        result = train(sample_weight=sample_weight, **asked)
+        preparation = result.preparation
+        if column is not None:
+            preparation = preparation._replace(target_axes=y.ndim)
+        self.predictor_ = Predictor(result.model, result.params, preparation, result.recipe)
         self.losses_ = result.losses
         self.history_ = dict(result.history)
         return self
@@ -117,6 +130,29 @@ def _seed(random_state: Any) -> Any:
     return random_state
 
 
+def _predicted(asked: Mapping[str, Any], x: np.ndarray) -> tuple[int, ...] | None:
+    """The shape of what a model of one's own predicts; None where that is not known."""
+    model, params = asked["model"], asked.get("params")
+    if isinstance(model, str):
+        return None
+    try:
+        dtype = check_dtype(DEFAULTS.dtype if asked.get("dtype") is None else asked["dtype"])
+        model = model if isinstance(model, Model) else Model(*model)
+        with numerics(dtype):
+            if params is None:
+                params = params_shapes(model.init, dtype)
+            return jax.eval_shape(predictor(model), params, as_given("x", x, dtype)).shape
+    except Exception:  # The run will tell what is wrong.
+        return None
+
+
+def _as_predicted(y: np.ndarray, shape: tuple[int, ...] | None) -> np.ndarray | None:
+    """Numbers in the shape of their predictions, where that is another of the same column."""
+    columns = (len(y),), (len(y), 1)
+    is_other = shape != y.shape and y.dtype.kind == "f"
+    return y.reshape(shape) if is_other and shape in columns and y.shape in columns else None
+
+
 class FuncnnRegressor(RegressorMixin, _Network):
     """A network that predicts numbers.
 
@@ -146,7 +182,8 @@ class FuncnnRegressor(RegressorMixin, _Network):
 
         Args:
             X: the inputs, (samples, features); of more axes for a model of one's own.
-            y: the targets, (samples,) or (samples, targets).
+            y: the targets, (samples,) or (samples, targets). One number a sample may have a last
+                axis or none, whichever of the two a model of one's own predicts.
             sample_weight: how much each sample counts, (samples,).
 
         Raises:

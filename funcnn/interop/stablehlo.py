@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import export
 
@@ -19,6 +20,9 @@ from funcnn.runs.prediction import predictor
 __all__ = ["content"]
 
 PLATFORMS = ("cpu", "cuda", "tpu")
+
+LASTING = [export.DisabledSafetyCheck.custom_call("LayoutConstraint")]
+"""Calls that are no part of StableHLO and that XLA knows by itself, whichever its version."""
 
 
 def content(trained: Predictor, samples: int | None) -> bytes:
@@ -37,10 +41,12 @@ def content(trained: Predictor, samples: int | None) -> bytes:
     predict = predictor(trained.model)
 
     def predictions(x: Any) -> Any:
+        # XLA would compute with the numbers of the params beforehand, in roundings of its own.
+        params = jax.lax.optimization_barrier(jax.tree.map(jnp.asarray, trained.params))
         if preparation.x_scale is not None:
             with _float64():
                 x = preparation.x_scale.standardized(x.astype(np.float64)).astype(x.dtype)
-        y = predict(trained.params, x)
+        y = predict(params, x)
         with _float64():
             return preparation.outputs(y)
 
@@ -50,7 +56,10 @@ def content(trained: Predictor, samples: int | None) -> bytes:
         x = jax.tree.map(lambda one: jax.ShapeDtypeStruct((*rows, *one.shape), one.dtype), sample)
         try:
             with plain_errors("the model's prediction"):
-                exported = export.export(jax.jit(predictions), platforms=PLATFORMS)(x)
+                writing = export.export(
+                    jax.jit(predictions), platforms=PLATFORMS, disabled_checks=LASTING
+                )
+                exported = writing(x)
         except ArgumentError as error:
             if samples is not None:
                 raise

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from funcnn.core import ArgumentError, checks
+from funcnn.core import ArgumentError, ArgumentTypeError, checks
 from funcnn.data.arrays import to_numpy
+from funcnn.data.datasets import FOLLOWING, is_loader
 from funcnn.loop.batches import Batches, Given
 from funcnn.loop.problem import drawn
 
@@ -87,8 +88,22 @@ def course_of(
 
 def _rows(batches: Any, samples: int) -> Int[np.ndarray, "steps batch"]:
     """The rows of ``batches=``: an array, or a sequence of batches of which some are short."""
+    if is_loader(batches):
+        raise ArgumentTypeError(
+            f"batches is a DataLoader, which gives samples: pass the numbers of these, {FOLLOWING}"
+        )
+    if not isinstance(batches, (list, tuple)) and not hasattr(batches, "__array__"):
+        raise ArgumentTypeError(
+            f"batches is a {type(batches).__name__}: pass a list that holds, for each step, the "
+            f"numbers of its samples"
+        )
     if isinstance(batches, (list, tuple)):
-        parts = [to_numpy(f"batches[{step}]", batch) for step, batch in enumerate(batches)]
+        try:
+            parts = [to_numpy(f"batches[{step}]", batch) for step, batch in enumerate(batches)]
+        except ArgumentTypeError as error:
+            raise ArgumentTypeError(
+                f"batches must hold, for each step, the numbers of its samples: {error}"
+            ) from error
         if not parts or any(part.ndim != 1 or not len(part) for part in parts):
             raise ArgumentError("batches must hold, for each step, the numbers of its samples")
         size = max(map(len, parts))

@@ -102,13 +102,15 @@ class Predictor:
         """Write the params to a ``.npz`` or ``.safetensors`` file.
 
         ``funcnn.load_model`` reads them with all that predicting needs, ``funcnn.load_params``
-        the params alone.
+        the params alone. Of a module of PyTorch it is the whole ``state_dict``, buffers too.
         """
+        if self.model.saved is not None:
+            save_weights(self.model.saved(self.params), path, flat=True)
+            return
         about = None
         if self.recipe is not None:
             about = {"model": self.recipe, "preparation": self.preparation.as_json()}
-        saved = self.model.saved
-        save_weights(self.params if saved is None else saved(self.params), path, about)
+        save_weights(self.params, path, about)
 
     def export(self, path: str | os.PathLike[str], *, samples: int | None = None) -> None:
         """Write the model to a file that predicts without funcnn, as :meth:`predict` does.
@@ -127,7 +129,9 @@ class Predictor:
 
         Args:
             path: of the ``.stablehlo`` or ``.onnx`` file.
-            samples: how many samples it takes at once; any number without it.
+            samples: how many samples it takes at once; any number without it. A module of
+                PyTorch is traced for a few numbers, and is one program for all where it does not
+                decide by them.
 
         Raises:
             ArgumentError, ArgumentTypeError: for another ending, and for a model that cannot be

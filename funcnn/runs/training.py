@@ -155,8 +155,8 @@ def train(
         loss: one of ``funcnn.losses.LOSSES``, or its name in PyTorch, such as ``"MSELoss"``;
             for ``"cross_entropy"`` y holds classes from 0, or the probability of each, and
             for ``"binary_cross_entropy"`` 0 and 1, or what lies between. Or a function
-            ``(prediction, target) -> scalar``; for a module of PyTorch also one of tensors, such
-            as ``nn.MSELoss()``.
+            ``(prediction, target) -> scalar``; for a module of PyTorch it is one of tensors, such
+            as ``nn.MSELoss()``, or of arrays where it cannot be called with tensors.
         optimizer: ``"sgd"``, ``"momentum"``, ``"rmsprop"``, ``"adam"``,
             ``"adamw"``, or any ``optax.GradientTransformation``. For a module of PyTorch also a
             ``torch.optim`` optimizer over its parameters, or over some of them: then PyTorch's
@@ -180,7 +180,8 @@ def train(
             others. Without it, as in PyTorch's ``DataLoader``, it is a step of its own, whose
             loss is that of its own samples.
         batches: the samples of each step by number, (steps, batch), in place of
-            ``batch_size``: so a ``DataLoader``'s run can be followed step for step. Or a list
+            ``batch_size``: so a ``DataLoader``'s run can be followed step for step, by what
+            ``list(DataLoader(range(samples), ...))`` gives for each epoch. Or a list
             of one array for each step, of which the short ones are as long as each other.
         sample_weight: how much each sample counts, (samples,): one of weight 2 counts as two.
             A loss of your own takes it as an argument of that name.

@@ -262,7 +262,9 @@ def test_any_array_is_read_as_it_is_or_refused(tmp_path, x, form):
             found = load(data).x
     except funcnn.ArgumentError:
         return
-    assert (found.dtype, found.shape) == (x.dtype, x.shape)
+    native = [one.dtype.newbyteorder("=") for one in (found, x)]  # A file may turn the bytes.
+    assert native[0] == native[1]
+    assert found.shape == x.shape
     assert np.array_equal(found, x, equal_nan=x.dtype.kind == "f")
     if form in ("pair", "npz"):
         assert np.isfinite(found).all()

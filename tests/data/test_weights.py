@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import funcnn
+from funcnn.data.weights import load_weights, save_weights
 
 NESTED = {"layer": {"w": np.arange(6.0).reshape(2, 3).T, "b": np.float32(2.5)}, "a": np.array(1.0)}
 
@@ -41,6 +42,20 @@ def test_a_saved_run_goes_on(dtype, tmp_path, line):
     params = funcnn.load_params(tmp_path / "half.npz")
     rest = funcnn.train("polynomial", line, steps=10, params=params, **options)
     np.testing.assert_array_equal(rest.losses, whole.losses[10:])
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_a_flat_dict_comes_back_as_one(suffix, tmp_path):
+    if suffix == ".safetensors":
+        pytest.importorskip("safetensors")
+    arrays = {"layer.w": np.arange(3.0), "a": np.array(1.0)}
+    save_weights(arrays, tmp_path / f"w{suffix}", {"more": 1}, flat=True)
+    found, about = load_weights(tmp_path / f"w{suffix}")
+    assert about == {"more": 1}
+    assert found.keys() == arrays.keys()
+    np.testing.assert_array_equal(found["layer.w"], arrays["layer.w"])
+    with pytest.raises(funcnn.ArgumentError, match="names without"):
+        save_weights({"a/b": np.ones(1)}, tmp_path / f"w{suffix}", flat=True)
 
 
 def test_pytorch_reads_the_safetensors(tmp_path):

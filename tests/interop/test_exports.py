@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -77,6 +78,61 @@ def test_a_model_that_decides_by_the_number_of_samples_is_exported_for_one(data,
     result.export(tmp_path / "own.stablehlo", samples=5)
     call = jax.export.deserialize(bytearray((tmp_path / "own.stablehlo").read_bytes())).call
     assert (np.asarray(call(x[:5])) == result.predict(x[:5])).all()
+
+
+def test_a_module_of_pytorch_is_exported_for_any_number_of_samples(tmp_path):
+    torch = pytest.importorskip("torch")
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = nn.Conv1d(3, 5, 3), nn.BatchNorm1d(5)
+            self.inner, self.last = nn.Linear(5, 6), nn.Linear(60, 4)
+
+        def forward(self, x):
+            h = self.norm(self.conv(x).relu()).transpose(1, 2)
+            return self.last(self.inner(h).flatten(1))
+
+    torch.manual_seed(0)
+    net, x = Net(), torch.randn(40, 3, 12)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    result = funcnn.train(net, (x, torch.randn(40, 4)), optimizer=optimizer, steps=2)
+    result.export(tmp_path / "model.stablehlo")
+    counts = (1, 5, 40)  # Where it goes its own way, and where a product is turned or not.
+    for count in counts:
+        shutil.copy(tmp_path / "model.stablehlo", tmp_path / f"{count}.stablehlo")
+        np.save(tmp_path / f"{count}-x.npy", x[:count])
+    names = map(str, counts)
+    subprocess.run([sys.executable, "-c", WITHOUT_FUNCNN, str(tmp_path), *names], check=True)
+    for count in counts:
+        found, expected = np.load(tmp_path / f"{count}-y.npy"), result.predict(x[:count])
+        assert found.shape == expected.shape
+        assert (found == expected).all()
+
+
+@pytest.mark.parametrize("rule", [lambda x: x * (1 if len(x) < 20 else 2), lambda x: x.squeeze()])
+def test_a_module_that_decides_by_the_number_of_samples_is_refused(rule, tmp_path):
+    torch = pytest.importorskip("torch")
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.Linear(3, 1)
+
+        def forward(self, x):
+            return rule(self.last(x))
+
+    net, x = Net(), torch.ones(40, 3)
+    y = rule(torch.ones(40, 1))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    result = funcnn.train(net, (x, y), optimizer=optimizer, steps=1)
+    with pytest.raises(funcnn.ArgumentError, match="number of samples; export it for one"):
+        result.export(tmp_path / "model.stablehlo")
+    result.export(tmp_path / "model.stablehlo", samples=30)
+    call = jax.export.deserialize(bytearray((tmp_path / "model.stablehlo").read_bytes())).call
+    assert (np.asarray(call(x[:30].numpy())) == result.predict(x[:30])).all()
 
 
 @pytest.mark.parametrize("activation", [None, *funcnn.models.ACTIVATIONS])

@@ -258,6 +258,7 @@ def equal_numbers():
         parts += [h.clamp(min=0), h.clamp(0, 1), functional.relu6(h), functional.leaky_relu(h, 0.2)]
         parts += [functional.elu(h), functional.softshrink(h, 0.0), functional.hardtanh(h, 0, 1)]
         parts += [functional.hardsigmoid(h - 3), torch.where(h > 0, h, 2 * h), h.cummax(1)[0]]
+        parts += [h.cumprod(1)]
         of_rows = [h.amax(1), h.max(1)[0], h.min(1)[0], h.norm(dim=1), h.sort(1)[0][:, 2]]
         of_rows += [h.median(1)[0], h.logsumexp(1), functional.max_pool1d(h, 2).sum(1), h.prod(1)]
         total = sum(k * part for k, part in enumerate(parts, start=1))

@@ -154,6 +154,25 @@ def test_a_model_of_one_s_own_has_samples_of_any_shape(data):
     assert linear.predict(x).shape == (30, 2)
 
 
+@pytest.mark.parametrize("predicted", ["column", "numbers"])
+@pytest.mark.parametrize("given", ["column", "numbers"])
+def test_one_number_a_sample_may_have_an_axis_or_none(predicted, given, data):
+    torch = pytest.importorskip("torch")
+    x, y, _ = data
+    torch.manual_seed(0)
+    last = [] if predicted == "column" else [torch.nn.Flatten(0)]
+    net = torch.nn.Sequential(torch.nn.Linear(3, 1), *last)
+    y = y[:, None] if given == "column" else y
+    network = FuncnnRegressor(net, learning_rate=0.1, steps=200).fit(x, y)
+    assert network.predict(x).shape == y.shape
+    assert network.score(x, y) > 0.99
+    fitting = y.reshape(30, 1) if predicted == "column" else y.reshape(30)
+    result = funcnn.train(net, (x, fitting), learning_rate=0.1, steps=200)
+    assert (network.losses_ == result.losses).all()
+    with pytest.raises(funcnn.ArgumentError, match="nothing is broadcast"):
+        network.fit(x, np.stack([y, y], axis=1).reshape(30, 2))
+
+
 def test_weights_count(data):
     x, y, _ = data
     weight = np.where(np.arange(30) < 10, 1.0, 0.0)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import linecache
+import warnings
+
 import jax
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from funcnn.interop import from_torch, params_of, torch_step
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
+lines = pytest.importorskip("funcnn.interop.torch.lines")
 
 CLOSE = 1e-8
 
@@ -120,6 +124,41 @@ def test_a_packed_sequence_is_refused_with_the_part_that_takes_it():
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     with pytest.raises(funcnn.ArgumentError, match=r"a shape of .* in the part 'layer'"):
         funcnn.train(net, data(), loss=nn.MSELoss(), optimizer=optimizer, steps=2)
+
+
+class ByHand(nn.Module):
+    """A cell in a loop of Python."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.last = nn.RNNCell(3, 4), nn.Linear(4, 1)
+
+    def forward(self, x):
+        h = x.new_zeros(len(x), 4)
+        for t in range(x.shape[1]):
+            h = self.cell(x[:, t], h)  # the loop
+        return self.last(h)
+
+
+@pytest.mark.parametrize(("rounds", "times"), [(40, 1), (20, 0)])
+def test_a_cell_in_a_long_loop_of_python_is_told_of(rounds, times, monkeypatch):
+    monkeypatch.setattr(lines, "LARGE", 100)
+    net = ByHand()
+    model, x = from_torch(net), np.ones((2, rounds, 3), np.float32)
+    with warnings.catch_warnings(record=True, action="always") as told:
+        jax.eval_shape(model.apply, params_of(net), x)
+    assert len(told) == times
+    for one in told:
+        assert one.filename == __file__
+        assert "# the loop" in linecache.getline(one.filename, one.lineno)
+        assert "this line is gone through 40 times" in str(one.message)
+        assert "nn.GRU, nn.LSTM and nn.RNN are compiled as a loop" in str(one.message)
+
+
+def test_many_layers_without_a_loop_are_not_told_of(monkeypatch):
+    monkeypatch.setattr(lines, "LARGE", 10)
+    net = nn.Sequential(*(nn.Linear(3, 3) for _ in range(40)))
+    jax.eval_shape(from_torch(net).apply, params_of(net), np.ones((2, 3), np.float32))
 
 
 @pytest.mark.slow

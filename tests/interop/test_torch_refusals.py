@@ -342,3 +342,24 @@ def test_an_optimizer_that_computes_in_bfloat16():
     data = torch.ones(4, 3, dtype=torch.float64), torch.ones(4, 2, dtype=torch.float64)
     with pytest.raises(funcnn.ArgumentError, match="optimizer is Muon, which computes in bfloat16"):
         funcnn.train(net, data, optimizer=muon(net.parameters(), lr=0.02), steps=2)
+
+
+def test_a_refusal_begins_with_what_was_given():
+    net, data = Branch(), (np.ones((4, 3), np.float32), np.ones((4, 2), np.float32))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def function(x, y):
+        optimizer.zero_grad()
+        value = functional.mse_loss(net(x), y)
+        value.backward()
+        optimizer.step()
+        return value
+
+    step = funcnn.interop.torch_step(net, optimizer, function)
+    with pytest.raises(ArgumentError, match=r"^the step cannot be traced: it decides by"):
+        funcnn.train(step, data, steps=1)
+    with pytest.raises(ArgumentError, match=r"^the module cannot be traced: it decides by"):
+        funcnn.train(net, data, loss=nn.MSELoss(), optimizer=optimizer, steps=1)
+    plain = nn.Linear(3, 2)
+    with pytest.raises(ArgumentError, match=r"^the loss cannot be traced: it must be a tensor"):
+        funcnn.train(plain, data, loss=lambda p, y: (p - y) ** 2, optimizer="sgd", steps=1)

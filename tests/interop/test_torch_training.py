@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import copy
 import doctest
+import functools
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import funcnn
@@ -266,6 +270,26 @@ def test_a_run_that_goes_on_from_a_checkpoint_or_a_state_gives_the_same_bits(tmp
     assert len(set(whole.losses)) == 20
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_the_weights_of_a_module_are_read_by_the_names_of_its_state_dict(suffix, tmp_path):
+    if suffix == ".safetensors":
+        pytest.importorskip("safetensors")
+    net = network()
+    model, params = funcnn.interop.from_torch(net), funcnn.interop.params_of(net)
+    result = funcnn.train(model, (X, Y), params=params, dtype="float64", steps=2)
+    result.save(tmp_path / f"weights{suffix}")
+    read = funcnn.load_params(tmp_path / f"weights{suffix}")
+    assert read.keys() == net.state_dict().keys()
+    with jax.enable_x64(True):
+        assert np.array_equal(model.apply(read, X), model.apply(result.params, X))
+    net.load_state_dict({name: torch.from_numpy(value) for name, value in read.items()})
+    again = funcnn.train(network(), (X, Y), optimizer="adam", params=read, steps=2)
+    expected = funcnn.train(network(), (X, Y), optimizer="adam", params=result.params, steps=2)
+    assert np.array_equal(again.losses, expected.losses)
+    with pytest.raises(funcnn.ArgumentError, match="does not say of which model"):
+        funcnn.load_model(tmp_path / f"weights{suffix}")
+
+
 @pytest.mark.slow
 def test_weights_are_saved_as_a_state_dict_and_read_again(tmp_path):
     safetensors = pytest.importorskip("safetensors.torch")
@@ -298,6 +322,40 @@ def test_an_optimizer_of_funcnn_trains_a_module_too():
     result.to_torch(net)
     with pytest.raises(funcnn.ArgumentError, match=r"not one of torch\.optim"):
         result.to_torch(net, sgd(net))
+
+
+def spread(prediction, target):
+    """Something else for tensors than for arrays of JAX: PyTorch divides by n − 1."""
+    return (prediction - target).std()
+
+
+def weighed(prediction, target, sample_weight):
+    return (sample_weight[:, None] * functional.l1_loss(prediction, target, reduction="none")).sum()
+
+
+def test_a_plain_function_of_tensors_is_a_loss_with_any_optimizer():
+    adam = {"optimizer": "adam", "learning_rate": 0.01, "steps": 20}
+    weight = np.linspace(0, 1, len(Y))
+    for loss, given in ((spread, {}), (weighed, {"sample_weight": weight})):
+        net = network()
+        own = copy.deepcopy(net)
+        result = funcnn.train(net, (X, Y), loss=loss, **given, **adam)
+        tensors = {name: torch.from_numpy(one) for name, one in given.items()}
+        own_loss = functools.partial(loss, **tensors)
+        function = usual(own, optim.Adam(own.parameters(), lr=0.01), own_loss)
+        assert np.abs(result.losses - eagerly(function, ALL * 20)).max() < CLOSE
+
+
+def test_a_function_of_arrays_is_a_loss_of_a_module_too():
+    net = network()
+    run = {"optimizer": optax.sgd(0.01), "steps": 3}
+    result = funcnn.train(net, (X, Y), loss=lambda p, y: jnp.mean(jnp.square(p - y)), **run)
+    expected = funcnn.train(net, (X, Y), loss="mse", **run)
+    assert np.abs(result.losses - expected.losses).max() < CLOSE
+    with pytest.raises(funcnn.ArgumentError, match=r"^the loss cannot .*'foo'.* it fails, too"):
+        funcnn.train(net, (X, Y), loss=lambda p, y: (p - y).foo(), **run)
+    with pytest.raises(funcnn.ArgumentError, match="nothing is broadcast"):
+        funcnn.train(net, (X, Y[:, 0]), loss=spread, **run)
 
 
 def test_the_example_of_a_step_does_what_it_says():

@@ -97,6 +97,35 @@ def test_a_data_loader_is_followed_step_for_step(hidden, few_digits):
     assert expected[-1] > 0.95 * SAMPLES
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_what_is_said_of_a_data_loader_gives_its_very_order(own, line):
+    DataLoader = torch.utils.data.DataLoader  # noqa: N806 (what is said names it)
+    torch.manual_seed(5)
+    options = {"generator": torch.Generator().manual_seed(0)} if own else {}
+    loader = DataLoader(torch.arange(40), 16, shuffle=True, **options)
+    states = torch.get_rng_state(), loader.generator and loader.generator.get_state()
+    expected = [batch.tolist() for _ in range(3) for batch in loader]
+    for name in ("data", "batches"):
+        with pytest.raises(funcnn.ArgumentTypeError, match=f"^{name} is a DataLoader") as refusal:
+            funcnn.train("polynomial", **({"data": line} | {name: loader}))
+    said = str(refusal.value)[str(refusal.value).index("[") :]
+    torch.set_rng_state(states[0])
+    if own:
+        loader.generator.set_state(states[1])
+    names = {"DataLoader": DataLoader, "loader": loader, "epochs": 3}
+    rows = eval(said, names)
+    assert [batch.tolist() for batch in rows] == expected
+    assert len(funcnn.train("polynomial", line, batches=rows, learning_rate=1e-3).losses) == 9
+
+
+def test_batches_that_are_no_numbers_of_samples_are_refused(line):
+    with pytest.raises(funcnn.ArgumentTypeError, match="batches is a BatchSampler: pass a list"):
+        funcnn.train("polynomial", line, batches=loader().batch_sampler)
+    pairs = [[torch.ones(6, 3), torch.ones(6, 1)]]
+    with pytest.raises(funcnn.ArgumentTypeError, match=r"hold, for each step, the numbers of its"):
+        funcnn.train("polynomial", line, batches=pairs)
+
+
 @pytest.mark.parametrize("drop_last", [None, True])
 def test_unshuffled_epochs_are_a_data_loader_s(drop_last, few_digits):
     params = classifier((16,))

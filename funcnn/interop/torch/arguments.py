@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import nn
 from torch.optim import Optimizer
 
+from funcnn import losses
 from funcnn.core import ArgumentError, ArgumentTypeError, Params, Samples
 from funcnn.core.precision import DTYPES, check_dtype
 from funcnn.data.several import is_several, load_several
@@ -146,7 +147,8 @@ def plain_step(
         optimizer.step()
         return value
 
-    return step_of(net, optimizer, step, scheduler)
+    made = step_of(net, optimizer, step, scheduler)
+    return dataclasses.replace(made, name="module")
 
 
 def _require_loss(value: Any) -> None:
@@ -271,8 +273,8 @@ def _of_module(given: dict[str, Any], net: nn.Module) -> dict[str, Any]:
     trained = parameters_of(net)
     loss = given.get("loss")
     named = tensors_of(net)
-    if loss is not None and not isinstance(loss, str) and _is_torch_s(loss):
-        given["loss"] = Measured(loss_of_tensors(loss), named)
+    if loss is not None and not isinstance(loss, str) and not _is_funcnn_s(loss):
+        given["loss"] = Measured(loss_of_tensors(loss), named, or_of_arrays=True)
     held = {name: named[name] for name in trained}
     return given | {
         "model": model_of(net, None),
@@ -369,9 +371,9 @@ def _as_jax_has_it(array: np.ndarray, dtype: str) -> np.ndarray:
     return array.astype(jnp.dtype(f"{array.dtype.kind}{min(array.dtype.itemsize, 4)}"))
 
 
-def _is_torch_s(loss: Any) -> bool:
-    kinds = (type(loss), *type(loss).__mro__, loss)
-    return any((getattr(one, "__module__", None) or "").split(".")[0] == "torch" for one in kinds)
+def _is_funcnn_s(loss: Any) -> bool:
+    """Whether it is the function behind one of funcnn's names, perhaps with its options."""
+    return losses.without_options(loss) in losses.LOSSES.values()
 
 
 def _no_loss(*_: Any) -> Any:

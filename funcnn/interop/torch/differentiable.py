@@ -18,6 +18,7 @@ from jaxtyping import Array
 from torch import nn
 
 from funcnn.core import ArgumentError
+from funcnn.interop.torch.any_number import is_any, run_any
 from funcnn.interop.torch.program import Kind, Program, run
 from funcnn.interop.torch.tracing import traced
 
@@ -32,11 +33,13 @@ class Call(NamedTuple):
         function: ``function(inputs, others, again) -> results``; ``again`` says whether
             PyTorch will be asked for the results' gradient.
         twice: whether to make sure that it does the same each time.
+        name: what errors call it.
     """
 
     net: nn.Module
     function: Callable[[list[torch.Tensor], list[torch.Tensor], bool], list[torch.Tensor]]
     twice: bool = True
+    name: str = "module"
 
 
 def differentiable(call: Call) -> Callable[[list[Any], list[Any], Any], list[Array]]:
@@ -46,31 +49,35 @@ def differentiable(call: Call) -> Callable[[list[Any], list[Any], Any], list[Arr
     """
     programs: dict[Any, Program] = {}
 
-    def program_of(inputs: list[Any], others: list[Any]) -> Program:
-        kinds = tuple(map(_kind, (*inputs, *others)))
-        if kinds not in programs:
-            count = len(inputs)
+    def ran(inputs: list[Any], others: list[Any], key: Any) -> list[Array]:
+        def flat(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+            live = [one.detach().requires_grad_() for one in tensors[: len(inputs)]]
+            return [one.detach() for one in call.function(live, tensors[len(inputs) :], False)]
 
-            def flat(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-                live = [one.detach().requires_grad_() for one in tensors[:count]]
-                return [one.detach() for one in call.function(live, tensors[count:], False)]
+        def program_of(kinds: tuple[Kind, ...]) -> Program:
+            if kinds not in programs:
+                programs[kinds] = traced(call.net, flat, kinds, call.twice, call.name)
+            if programs[kinds].draws and key is None:
+                raise ArgumentError(
+                    "the module draws random numbers: from_torch(net, stochastic=True) makes a "
+                    "model whose apply takes a key"
+                )
+            return programs[kinds]
 
-            programs[kinds] = traced(call.net, flat, kinds, call.twice)
-        return programs[kinds]
+        arrays = [*inputs, *others]
+        kinds = tuple(map(_kind, arrays))
+        if is_any(kinds):
+            return run_any(program_of, kinds, arrays, key)
+        return run(program_of(kinds), arrays, key)
 
     @functools.cache
     def pulled_back(count: int) -> Callable[..., list[Array]]:
-        return differentiable(Call(call.net, _pullback(call.function, count), twice=False))
+        pullback = _pullback(call.function, count)
+        return differentiable(call._replace(function=pullback, twice=False))
 
     @jax.custom_vjp
     def compute(inputs: list[Any], others: list[Any], key: Any) -> list[Array]:
-        program = program_of(inputs, others)
-        if program.draws and key is None:
-            raise ArgumentError(
-                "the module draws random numbers: from_torch(net, stochastic=True) makes a model "
-                "whose apply takes a key"
-            )
-        return run(program, [*inputs, *others], key)
+        return ran(inputs, others, key)
 
     def forward(inputs: list[Any], others: list[Any], key: Any) -> tuple[list[Array], Any]:
         return compute(inputs, others, key), (inputs, others, key)

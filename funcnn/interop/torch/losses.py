@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import inspect
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +19,7 @@ from funcnn import losses
 from funcnn.core import AnyArray, ArgumentError, ArgumentTypeError
 from funcnn.interop.torch.differentiable import Call, differentiable
 from funcnn.interop.torch.guards import Frozen, Writes
+from funcnn.loop.gradient import loss_of
 
 __all__ = ["Measured", "loss_of_tensors"]
 
@@ -60,46 +64,80 @@ class Measured:
     """A loss of PyTorch as a function of arrays, with PyTorch's own gradient.
 
     Args:
-        loss: ``loss(prediction, target)`` of tensors.
+        loss: ``loss(prediction, target)`` of tensors, perhaps with ``sample_weight``.
         tensors: the module's tensors by name: the loss is to be of predictions alone.
+        or_of_arrays: whether it may be a function of JAX's arrays too: it is taken for one where
+            it cannot be called with tensors.
 
     Attributes:
         compares: that PyTorch says which shapes it compares.
     """
 
-    compares = True
-
     def __init__(
         self,
         loss: Callable[..., Any],
         tensors: Mapping[str, torch.Tensor] = MappingProxyType({}),
+        *,
+        or_of_arrays: bool = False,
     ) -> None:
-        self.loss = loss
+        self.loss, self.or_of_arrays = loss, or_of_arrays
+        self.compares = not or_of_arrays or _is_pytorch_s(loss)
         net = loss if isinstance(loss, nn.Module) else nn.Identity()
         replaced = {f"the module's {name!r}": one for name, one in tensors.items()}
 
-        def of(floats: bool) -> Callable[..., list[Array]]:
+        @functools.cache
+        def of(floats: tuple[bool, ...]) -> Callable[..., list[Array]]:
             def compute(
                 inputs: list[torch.Tensor], others: list[torch.Tensor], again: bool
             ) -> list[torch.Tensor]:
                 del again
-                prediction, target = (*inputs, *others)
+                queues = iter(others), iter(inputs)
+                prediction, target, *weight = (next(queues[is_float]) for is_float in floats)
                 described = {"the prediction": prediction, "the target": target}
                 with Writes(described, replaced):
-                    value = loss(prediction, target)
+                    value = loss(prediction, target, **_named(weight))
                 if not isinstance(value, torch.Tensor) or value.numel() != 1:
-                    raise Frozen("the loss must be a tensor of one number")
+                    raise Frozen("it must be a tensor of one number")
                 return [value.reshape(())]
 
-            del floats
-            return differentiable(Call(net, compute))
+            return differentiable(Call(net, compute, name="loss"))
 
-        self._of = {floats: of(floats) for floats in (True, False)}
+        self._of = of
         self.__qualname__ = getattr(loss, "__qualname__", repr(loss))
+        with contextlib.suppress(TypeError, ValueError):  # It may not tell.
+            self.__signature__ = inspect.signature(loss)
 
-    def __call__(self, prediction: Array, target: AnyArray) -> Float[Array, ""]:
+    def __call__(
+        self, prediction: Array, target: AnyArray, sample_weight: AnyArray | None = None
+    ) -> Float[Array, ""]:
         """The loss of a prediction."""
-        target = jnp.asarray(target)
-        is_float = bool(jnp.issubdtype(target.dtype, jnp.floating))
-        inputs, others = ([prediction, target], []) if is_float else ([prediction], [target])
-        return self._of[is_float](inputs, others, None)[0]
+        weight = [] if sample_weight is None else [jnp.asarray(sample_weight)]
+        arrays = [prediction, jnp.asarray(target), *weight]
+        floats = tuple(bool(jnp.issubdtype(one.dtype, jnp.floating)) for one in arrays)
+        pairs = list(zip(arrays, floats, strict=True))
+        inputs = [one for one, is_float in pairs if is_float]
+        others = [one for one, is_float in pairs if not is_float]
+        try:
+            return self._of(floats)(inputs, others, None)[0]
+        except ArgumentError as refusal:
+            # Without a cause it is a function of tensors, and does what cannot be traced.
+            if not self.or_of_arrays or refusal.__cause__ is None:
+                raise
+            of_tensors = refusal
+        try:
+            return loss_of(self.loss, prediction, target, sample_weight)
+        except Exception as error:
+            raise ArgumentError(
+                f"{of_tensors}; as a function of JAX's arrays it fails, too: "
+                f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            ) from of_tensors
+
+
+def _named(weight: list[Any]) -> dict[str, Any]:
+    return {"sample_weight": weight[0]} if weight else {}
+
+
+def _is_pytorch_s(loss: Any) -> bool:
+    """Whether PyTorch itself makes a loss, and refuses shapes that it would broadcast."""
+    made = (type(loss), *type(loss).__mro__, loss)
+    return any((getattr(one, "__module__", None) or "").split(".")[0] == "torch" for one in made)

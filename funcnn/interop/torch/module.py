@@ -25,7 +25,6 @@ __all__ = [
     "model_of",
     "parameters_of",
     "require_module",
-    "saved",
     "state_of",
     "still_model",
     "tensors_of",
@@ -50,7 +49,7 @@ def model_of(net: nn.Module, stochastic: bool | None) -> Model:
         _apply(net, modes, draws),
         stochastic=draws,
         predict=_apply(net, dict.fromkeys(modes, False), False) if any(modes.values()) else None,
-        saved=functools.partial(saved, net),
+        saved=functools.partial(state_of, net),
     )
 
 
@@ -110,20 +109,7 @@ def require_module(net: Any) -> None:
 def still_model(net: nn.Module, held: Sequence[str]) -> Model:
     """The module in eval mode, as a model of params that hold tensors of these names."""
     apply = _apply(net, {name: False for name, _ in net.named_modules()}, False, held)
-    return Model(None, apply, saved=functools.partial(saved, net))
-
-
-def saved(net: nn.Module, params: Params) -> Params:
-    """The whole ``state_dict`` of a module, with these params: in PyTorch's dtypes, nested."""
-    values = state_of(net, params)
-    nested: dict[str, Any] = {}
-    for path, value in values.items():
-        *branches, leaf = path.split(".")
-        node = nested
-        for branch in branches:
-            node = node.setdefault(branch, {})
-        node[leaf] = value
-    return nested
+    return Model(None, apply, saved=functools.partial(state_of, net))
 
 
 def state_of(net: nn.Module, params: Params) -> dict[str, np.ndarray]:

@@ -113,8 +113,8 @@ def run(
                 result = OPERATIONS[instruction.operation](*arguments, **options)
             except (NotImplementedError, TypeError) as error:
                 raise ArgumentError(
-                    f"the module cannot be traced: {instruction.operation} is not known for what "
-                    f"it is given ({error})"
+                    f"{instruction.operation}, of PyTorch, is not known for what it is given: it "
+                    f"cannot be traced ({error})"
                 ) from error
             if isinstance(kind, Kind):
                 result = _of_kind(result, kind, instruction)

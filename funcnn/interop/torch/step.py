@@ -31,12 +31,14 @@ class Step:
         optimizer: what changes its parameters.
         function: ``function(x, y) -> loss``, what the body of a loop does.
         scheduler: what changes the optimizer's numbers after each step; None for nothing.
+        name: what errors call it.
     """
 
     net: nn.Module
     optimizer: Optimizer
     function: Callable[[Any, Any], Any]
     scheduler: Any = None
+    name: str = "step"
 
     @property
     def names(self) -> dict[int, str]:

@@ -155,7 +155,7 @@ class _Tracing:
             values = [value.detach() for _, _, value in remembered_tensors(after)]
             return [loss.detach(), *(given[name].detach() for name in self.held), *values]
 
-        program = traced(self.step.net, flat, kinds, twice)
+        program = traced(self.step.net, flat, kinds, twice, self.step.name)
         first = len(self.held) + len(live) + len(self.places)
         _require_unused(program, range(first, first + len(graded)), graded)
         structs = (jax.ShapeDtypeStruct(*Kind.of(own[name])) for name in graded)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import linecache
 import logging
 import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import torch
 from torch import fx, nn
@@ -25,6 +22,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from funcnn.core import ArgumentError
 from funcnn.interop.torch.checking import without_looking
 from funcnn.interop.torch.guards import Frozen, untouched
+from funcnn.interop.torch.lines import Lines, is_own, line_of
 from funcnn.interop.torch.operations import OPERATIONS, RANDOM, WHERE_IT_IS_SAID
 from funcnn.interop.torch.program import Instruction, Kind, Program, Value
 from funcnn.interop.torch.recurrence import Recurrent
@@ -43,15 +41,10 @@ NO_VIEWS = {"_to_copy", "index_copy"}
 ONE_AT_A_TIME = threading.RLock()
 """PyTorch keeps one trace for the whole process; the groups of a sweep begin in several threads."""
 
-# Whose lines are none of the user's.
-LIBRARIES = (
-    *(str(Path(str(library.__file__)).parent) for library in (torch, jax)),
-    str(Path(__file__).parents[2]),
-    contextlib.__file__,
-)
 
-
-def traced(net: nn.Module, function: Function, kinds: Sequence[Kind], twice: bool) -> Program:
+def traced(
+    net: nn.Module, function: Function, kinds: Sequence[Kind], twice: bool, name: str = "module"
+) -> Program:
     """What a function of tensors, that calls a module, does for inputs of these kinds.
 
     Args:
@@ -60,22 +53,38 @@ def traced(net: nn.Module, function: Function, kinds: Sequence[Kind], twice: boo
         kinds: the shapes and dtypes of the inputs.
         twice: whether to trace it twice: what comes out differently the second time, a trace
             would freeze.
+        name: what errors call it.
 
     Raises:
         ArgumentError: where a program cannot do what the function does, with the line or the
             name.
     """
     examples = [torch.empty(kind.shape, dtype=getattr(torch, kind.dtype)) for kind in kinds]
+    with _refusing(net, name), ONE_AT_A_TIME, _fit_for_tracing(), Lines() as lines:
+        graph = _graph(net, function, examples)
+    if twice:  # Further traces are of the same lines.
+        lines.warn_of_a_loop(len(graph.graph.nodes))
+    with _refusing(net, name), ONE_AT_A_TIME, _fit_for_tracing():
+        if twice and not _same(graph, _graph(net, function, examples)):
+            raise Frozen("it computes something else each time it is called")
+        functional = torch.func.functionalize(graph, remove="mutations")
+        graph = _graph(net, functional, examples)
+    with _refusing(net, name):
+        return _program(graph, len(examples))
+
+
+@contextlib.contextmanager
+def _refusing(net: nn.Module, name: str) -> Iterator[None]:
+    """Say in plain words why what goes by that name cannot be traced, and where.
+
+    Raises:
+        ArgumentError: in place of any error inside; those pass as they are.
+    """
     try:
-        with ONE_AT_A_TIME, _fit_for_tracing():
-            graph = _graph(net, function, examples)
-            if twice and not _same(graph, _graph(net, function, examples)):
-                raise Frozen("it computes something else each time it is called")
-            functional = torch.func.functionalize(graph, remove="mutations")
-            graph = _graph(net, functional, examples)
+        yield
     except Frozen as refusal:
         raise ArgumentError(
-            f"the module cannot be traced: {refusal}{_where(refusal, net)}"
+            f"the {name} cannot be traced: {refusal}{_where(refusal, net)}"
         ) from None
     except ArgumentError:
         raise
@@ -89,9 +98,8 @@ def traced(net: nn.Module, function: Function, kinds: Sequence[Kind], twice: boo
                 "data, as those of a second optimizer: one may have a group for each part"
             )
         raise ArgumentError(
-            f"the module cannot be traced: {said or type(error).__name__}{_where(error, net)}"
+            f"the {name} cannot be traced: {said or type(error).__name__}{_where(error, net)}"
         ) from error
-    return _program(graph, len(examples))
 
 
 def _graph(net: nn.Module, function: Any, examples: list[torch.Tensor]) -> fx.GraphModule:
@@ -187,7 +195,7 @@ def _program(graph: fx.GraphModule, inputs: int) -> Program:
     """The graph as a program, without what no output needs.
 
     Raises:
-        ArgumentError: for an operation that is not known, or a shape that is not.
+        Frozen: for an operation that is not known, or a shape that is not.
     """
     nodes = list(graph.graph.nodes)
     output = nodes[-1]
@@ -213,7 +221,7 @@ def _program(graph: fx.GraphModule, inputs: int) -> Program:
     for node in calls:
         operation = _name(node.target)
         if operation not in OPERATIONS:
-            raise ArgumentError(f"the module cannot be traced: {node.target} is not known here")
+            raise Frozen(f"{node.target} is not known here")
         options = {name: one for name, one in node.kwargs.items() if name not in PLACEMENT}
         instructions.append(
             Instruction(
@@ -259,9 +267,9 @@ def _plain(argument: Any, numbers: dict[fx.Node, Value]) -> Any:
 def _kind(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         if not all(type(size) is int for size in value.shape):
-            raise ArgumentError(
-                "the module cannot be traced: its gradient makes a shape of a tensor's values, as "
-                "of what is written through a mask"
+            raise Frozen(
+                "its gradient makes a shape of a tensor's values, as of what is written through a "
+                "mask"
             )
         return Kind.of(value)
     if isinstance(value, (tuple, list)):
@@ -275,8 +283,7 @@ def _where(error: BaseException, net: nn.Module) -> str:
     line, part = "", ""
     for frame, number in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
-        if not file.startswith(LIBRARIES) and not file.startswith("<"):
-            text = linecache.getline(file, number).strip()
-            line = f" in `{text}` ({file}:{number})"
+        if is_own(file):
+            line = f" in {line_of(file, number)}"
         part = parts.get(id(frame.f_locals.get("self")), part)
     return line + (f", in the part {part!r}" if part else "")

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 from jaxtyping import Array
 
 __all__ = ["ALGEBRA", "product"]
@@ -36,10 +37,16 @@ def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Arra
 
 @jax.custom_batching.custom_vmap
 def _alone(a: Array, b: Array) -> Array:
-    if b.shape[-1] < a.shape[-2] <= a.shape[-1]:
-        # Without the barrier XLA would turn it back.
-        return jax.lax.optimization_barrier(jnp.matmul(b.mT, a.mT)).mT
-    return jnp.matmul(a, b)
+    columns, rows, length = b.shape[-1], *a.shape[-2:]
+    if is_symbolic_dim(rows):  # Of any number of samples.
+        few, many = jnp.asarray(rows) <= length, jnp.asarray(rows) > columns
+        return jax.lax.cond(few & many, _turned, jnp.matmul, a, b)
+    return (_turned if columns < rows <= length else jnp.matmul)(a, b)
+
+
+def _turned(a: Array, b: Array) -> Array:
+    # Without the barrier XLA would turn it back.
+    return jax.lax.optimization_barrier(jnp.matmul(b.mT, a.mT)).mT
 
 
 @_alone.def_vmap

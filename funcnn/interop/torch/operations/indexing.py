@@ -77,8 +77,8 @@ def _first_of(source: Array, places: Array) -> Array:
 
 def scatter(x: Array, dim: int, places: Array, source: Any) -> Array:
     """``x`` with other values at the given places along an axis."""
-    values = source if jnp.ndim(source) == 0 else _first_of(source, places)
-    return x.at[_along(x, dim, places)].set(values)
+    values = jnp.asarray(source if jnp.ndim(source) == 0 else _first_of(source, places))
+    return x.at[_along(x, dim, places)].set(values.astype(x.dtype))
 
 
 def scatter_add(x: Array, dim: int, places: Array, source: Array) -> Array:
