@@ -114,7 +114,7 @@ def programs(
     if (of_each := many()) is not None:
         data, schedule = (0 if is_own else None for is_own in of_each)
         kept = Kept._make((0, 0, data))
-        feed = Feed(first=None, numbers=schedule)
+        feed = Feed._make((None, None, None, schedule))
         compiled = (
             jax.vmap(start, in_axes=(0, 0, 0, data), out_axes=kept),
             jax.vmap(begin, in_axes=(0, data)),

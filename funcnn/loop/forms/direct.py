@@ -19,6 +19,7 @@ from funcnn.loop.forms.form import Cost, Kept, Shapes
 from funcnn.loop.forms.work import network_work, points_work
 from funcnn.loop.gradient import gradient_step, loss_of
 from funcnn.loop.problem import Problem
+from funcnn.loop.products import members_first
 from funcnn.loop.whole import WholeStep
 from funcnn.optimizers.optimizer import Recipe, each_buffer
 
@@ -57,6 +58,7 @@ class Direct:
         layout = _as_it_is if _elementwise(problem) is None else _transpose
         key, step = kept.state.key, kept.state.step
 
+        @members_first
         def of_layout(params: Params) -> tuple[Float[Array, ""], Params]:
             value, gradient = value_and_grad(problem, layout(params), data, key, step)
             return value, layout(gradient)
