@@ -1,4 +1,4 @@
-"""What is measured: the tutorials' runs, two larger networks, and two sweeps.
+"""What is measured: the tutorials' runs, two larger networks, and three sweeps.
 
 A task of other sizes comes from the same function with other arguments.
 
@@ -56,6 +56,14 @@ TASKS: Mapping[str, Callable[..., Task]] = MappingProxyType(
         ),
         # To check all steps of a sweep, one run after another, would take minutes.
         "sweep-mlp": functools.partial(network, members=64, checked={10: 1e-4, 50: 1e-3}),
+        "sweep-adam": functools.partial(
+            network,
+            model="mlp_linear",
+            optimizer="adam",
+            rate=1e-4,
+            members=64,
+            checked={10: 1e-4, 50: 1e-3},
+        ),
         "sweep-cubic": functools.partial(curve, members=1000, checked={10: 1e-4, 100: 1e-4}),
     }
 )

@@ -56,8 +56,8 @@ def bench(
     """Time funcnn beside the libraries that train the same networks.
 
     Without TASKs, all of them: two-layer, linear-adam, cubic-sgd, cubic-rmsprop, legendre,
-    dynamic, wide, large-batch, sweep-mlp, sweep-cubic. With --scaling they are axes: steps,
-    width, batch, points, members. With --real they are digits, diabetes, regression and
+    dynamic, wide, large-batch, sweep-mlp, sweep-adam, sweep-cubic. With --scaling they are axes:
+    steps, width, batch, points, members. With --real they are digits, diabetes, regression and
     classification, and the peers scikit-learn, pytorch and skorch. The extra "bench" has the
     libraries; those that are missing are named and left out.
     """

@@ -19,6 +19,7 @@ SMALL = {
     "legendre": CURVE,
     "dynamic": CURVE,
     "sweep-mlp": NETWORK | {"members": 3},
+    "sweep-adam": NETWORK | {"members": 3},
     "sweep-cubic": CURVE | {"members": 3},
 }
 

@@ -145,9 +145,9 @@ def test_a_device_that_is_not_there():
             funcnn.benchmark("two-layer", device="gpu")
 
 
-SWEEPS = {"sweep-mlp", "sweep-cubic"}
+SWEEPS = {"sweep-mlp", "sweep-adam", "sweep-cubic"}
 NOT_SERVED = {
-    "funcnn-gram": {"linear-adam", "legendre", "dynamic"},
+    "funcnn-gram": {"linear-adam", "legendre", "dynamic", "sweep-adam"},
     "funcnn-processes": SMALL.keys(),  # It is for the axis of workers alone.
     "torch-tutorial": SWEEPS,
     "torch-func": SMALL.keys() - SWEEPS,
