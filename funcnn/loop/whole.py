@@ -23,9 +23,11 @@ class WholeStep(abc.ABC):
 
     Attributes:
         digest: what tells it from other steps, the same in every process.
+        draws: whether it draws random numbers.
     """
 
     digest: str
+    draws: bool
 
     @abc.abstractmethod
     def init(self, params: Params, numbers: Mapping[str, Any]) -> NumbersState:

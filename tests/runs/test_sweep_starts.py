@@ -45,8 +45,49 @@ def test_a_list_that_is_one_tree_of_the_model_is_one_tree():
 
     own = NET | {"model": (init, apply), "dtype": "float32", "steps": 2}
     tree = [{"w": np.ones((3, 2), np.float32)}, {"w": np.ones((2, 2), np.float32)}]
-    assert len(funcnn.sweep(**own, params=tree, seed=[0, 1]).settings) == 2
+    rates = {"learning_rate": [0.1, 0.2]}
+    assert len(funcnn.sweep(**own | rates, params=tree).settings) == 2
     assert len(funcnn.sweep(**own, params=[tree, tree, tree]).settings) == 3
+
+
+SAME = "members that differ in it alone would be the same run"
+
+
+def test_seeds_from_which_nothing_follows_are_refused(compiles):
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Linear(3, 2).double()
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+    module = {"model": net, "data": (X, Y), "loss": torch.nn.MSELoss(), "steps": 2}
+    tree = {"params": TREES[0]}
+    with compiles() as compiled:
+        for given in (
+            module | {"optimizer": optimizer, "seed": range(4)},
+            module | {"optimizer": "adam", "seed": [1, 2], "learning_rate": [0.1, 0.2]},
+            NET | tree | {"seed": [1, 2]},
+            NET | tree | {"seed": [1, 2], "folds": 2},
+            NET | tree | {"seed": [1, 2], "batch_size": len(X)},
+        ):
+            with pytest.raises(funcnn.ArgumentError, match=SAME):
+                funcnn.sweep(**given)
+    assert not compiled
+    for given in (
+        {"seed": [1, 2], "learning_rate": [0.1, 0.2], "mode": "zip"},
+        {"seed": [1, 2], "resample": True},
+        {"seed": [1, 2], "batch_size": 2},
+    ):
+        result = funcnn.sweep(**NET | tree | given)
+        assert (result.losses[0] != result.losses[1]).any()
+
+
+def test_a_module_that_draws_has_seeds():
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout(0.5)).double()
+    shared = {"loss": torch.nn.MSELoss(), "steps": 2, "seed": [1, 2]}
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+    result = funcnn.sweep(net, (X, Y), optimizer=optimizer, **shared)
+    assert (result.losses[0] != result.losses[1]).any()
+    with pytest.raises(funcnn.ArgumentError, match=SAME):
+        funcnn.sweep(net.eval(), (X, Y), optimizer=optimizer, **shared)
 
 
 def test_state_dicts_of_a_module():

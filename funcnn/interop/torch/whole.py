@@ -79,12 +79,8 @@ class TracedStep(WholeStep):
     ) -> None:
         self.held, self.numbers, self.memory, self.pairs = held, numbers, memory, dict(pairs)
         self.shared = dict(shared)
+        self.draws = any(pair.following.program.draws for pair in self.pairs.values())
         self.digest = _digest((held, numbers, memory, pairs))
-
-    @property
-    def draws(self) -> bool:
-        """Whether it draws random numbers."""
-        return any(pair.following.program.draws for pair in self.pairs.values())
 
     def init(self, params: Params, numbers: Mapping[str, Any]) -> NumbersState:
         """What the optimizer remembers at the start, and its numbers in the params' dtype."""

@@ -16,6 +16,8 @@ from funcnn.core.keys import check_seed
 from funcnn.core.memory import require_memory
 from funcnn.core.precision import check_dtype
 from funcnn.data.mapped import Mapped
+from funcnn.loop.batches import Drawn
+from funcnn.loop.whole import WholeStep
 from funcnn.runs.choices import choose_optimizer, require_representable, what_to_train
 from funcnn.runs.foreign import adapted
 from funcnn.runs.monitoring import watched_of
@@ -206,6 +208,7 @@ def sweep(
         halving = check_halving([kind.plan for kind in kinds], halving)
     for kind in kinds:
         _require_side_by_side(kind)
+        _require_different(kind, settings)
     require_memory(f"the states of {len(settings)} members need", sum(map(_bytes_of, kinds)))
     if workers is None:
         workers = default_workers() if executor is None else workers_of(executor)
@@ -288,6 +291,36 @@ def _require_side_by_side(kind: Kind) -> None:
     for name, samples in {"data": plan.data, "validation": plan.validation}.items():
         if any(isinstance(array, Mapped) for array in jax.tree.leaves(samples)):
             raise ArgumentError(f"{name} in .npy files: a sweep holds its data; give it arrays")
+
+
+def _require_different(kind: Kind, settings: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse members that would be one run under several seeds, from which nothing follows.
+
+    Raises:
+        ArgumentError: with what would make them differ.
+    """
+    plan = kind.plan
+    if plan.params is None or plan.resampled or _draws(plan):
+        return
+    seeds: dict[Any, Any] = {}
+    for member in kind.members:
+        setting = dict(settings[member])
+        seed = setting.pop("seed", None)
+        if seeds.setdefault(tuple(setting.items()), seed) != seed:
+            raise ArgumentError(
+                "seed: nothing follows from it, and members that differ in it alone would be the "
+                "same run: all start from the same params, and each step takes all samples. Give "
+                "params=[...], several trees, or none to draw them by the seed (a PyTorch module "
+                "as the model funcnn.interop.from_torch(net)), or a batch_size, or resample=True"
+            )
+
+
+def _draws(plan: Plan) -> bool:
+    """Whether a step draws random numbers, or which samples it takes."""
+    step, batches = plan.problem.optimizer, plan.problem.batches
+    if isinstance(batches, Drawn) and batches.shuffle and batches.size < len(plan.data.y):
+        return True
+    return step.draws if isinstance(step, WholeStep) else plan.model.stochastic
 
 
 def _bytes_of(kind: Kind) -> int:
