@@ -139,7 +139,7 @@ def _predicted(asked: Mapping[str, Any], x: np.ndarray) -> tuple[int, ...] | Non
         dtype = check_dtype(DEFAULTS.dtype if asked.get("dtype") is None else asked["dtype"])
         model = model if isinstance(model, Model) else Model(*model)
         with numerics(dtype):
-            if params is None:
+            if params is None and model.init is not None:
                 params = params_shapes(model.init, dtype)
             return jax.eval_shape(predictor(model), params, as_given("x", x, dtype)).shape
     except Exception:  # The run will tell what is wrong.
