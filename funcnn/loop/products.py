@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
-from jax.extend.core import ClosedJaxpr, Literal
 from jaxtyping import Array
+
+if TYPE_CHECKING:  # It takes a while to import.
+    from jax.extend.core import ClosedJaxpr
 
 __all__ = ["members_first"]
 
@@ -49,7 +51,8 @@ def _computed(function: ClosedJaxpr, inputs: Sequence[Any]) -> list[Any]:
     known |= dict(zip(function.jaxpr.invars, inputs, strict=True))
 
     def read(variable: Any) -> Any:
-        return variable.val if isinstance(variable, Literal) else known[variable]
+        is_literal = hasattr(variable, "val")
+        return variable.val if is_literal else known[variable]
 
     for operation in function.jaxpr.eqns:
         primitive, parameters = operation.primitive, operation.params

@@ -76,7 +76,7 @@ def torch_step(net: Any, optimizer: Any, function: Any, scheduler: Any = None) -
         MissingExtraError: without PyTorch.
     """
     _require_torch()
-    from funcnn.interop.torch.arguments import step_of
+    from funcnn.interop.torch.step import step_of
 
     return step_of(net, optimizer, function, scheduler)
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import nn
 from torch.optim import Optimizer
 
 from funcnn import losses
-from funcnn.core import ArgumentError, ArgumentTypeError, Params, Samples
+from funcnn.core import ArgumentError, ArgumentTypeError, Params
 from funcnn.core.precision import DTYPES, check_dtype
 from funcnn.data.several import is_several, load_several
-from funcnn.interop.torch.guards import Frozen
 from funcnn.interop.torch.losses import Measured, loss_of_tensors
+from funcnn.interop.torch.maker import Maker
 from funcnn.interop.torch.module import (
     as_numpy,
     model_of,
@@ -27,29 +25,10 @@ from funcnn.interop.torch.module import (
     still_model,
     tensors_of,
 )
-from funcnn.interop.torch.numbers import (
-    Place,
-    checked,
-    everywhere,
-    places_of,
-    scheduled,
-    table,
-    values_at,
-)
+from funcnn.interop.torch.plain import plain_step
 from funcnn.interop.torch.step import Step
-from funcnn.interop.torch.stepping import traced_step
-from funcnn.interop.torch.whole import TracedStep
-from funcnn.loop.problem import clip_of
-from funcnn.loop.whole import StepMaker
 
-__all__ = ["adapted", "plain_step", "step_of"]
-
-UNLIKE = {
-    "LBFGS": "calls the loss several times in a step",
-    "SparseAdam": "takes sparse gradients",
-    "Muon": "computes in bfloat16, in which sums are rounded in an order of PyTorch's own",
-}
-"""Optimizers that cannot be traced, and why."""
+__all__ = ["adapted"]
 
 CLIPPING = ("clip_grad_norm", "clip_grad_value")
 
@@ -87,169 +66,6 @@ def adapted(arguments: dict[str, Any]) -> dict[str, Any]:
     if scheduler is not None:
         raise ArgumentError("scheduler is for an optimizer of torch.optim: pass optimizer=")
     return _of_module(given, model)
-
-
-def step_of(net: Any, optimizer: Any, function: Any, scheduler: Any = None) -> Step:
-    """The step that ``funcnn.interop.torch_step`` documents.
-
-    Raises:
-        ArgumentError, ArgumentTypeError: for what makes none.
-    """
-    require_module(net)
-    if not isinstance(optimizer, Optimizer):
-        raise ArgumentTypeError(
-            f"optimizer must be one of torch.optim, over the module's parameters, not "
-            f"{optimizer!r:.60}"
-        )
-    if type(optimizer).__name__ in UNLIKE:
-        kind = type(optimizer).__name__
-        raise ArgumentError(
-            f"optimizer is {kind}, which {UNLIKE[kind]}: take one that makes a step of a dense "
-            f"gradient, in the dtype of the parameters"
-        )
-    if not callable(function):
-        raise ArgumentTypeError(f"function must be function(x, y) -> loss, not {function!r:.60}")
-    own = {id(one) for one in net.parameters()}
-    for number, group in enumerate(optimizer.param_groups):
-        for one in group["params"]:
-            if id(one) not in own:
-                raise ArgumentError(
-                    f"optimizer: its group {number} holds a parameter, of shape "
-                    f"{tuple(one.shape)}, that is none of the module"
-                )
-    if scheduler is not None:
-        scheduled(optimizer, scheduler, 0)
-    return Step(net, optimizer, function, scheduler)
-
-
-def plain_step(
-    net: nn.Module,
-    optimizer: Optimizer,
-    loss: Any,
-    scheduler: Any = None,
-    *,
-    clip_grad_norm: Any = None,
-    clip_grad_value: Any = None,
-) -> Step:
-    """The step that every tutorial has: gradients anew, loss, backward, perhaps clipped, step."""
-    measure = loss_of_tensors(loss)
-    clip = clip_of(clip_grad_norm, clip_grad_value)
-
-    def step(x: Any, y: torch.Tensor) -> torch.Tensor:
-        optimizer.zero_grad()
-        value = measure(net(*x) if isinstance(x, tuple) else net(x), y)
-        _require_loss(value)
-        value.backward()
-        if clip.norm is not None:
-            nn.utils.clip_grad_norm_(net.parameters(), clip.norm)
-        if clip.value is not None:
-            nn.utils.clip_grad_value_(net.parameters(), clip.value)
-        optimizer.step()
-        return value
-
-    made = step_of(net, optimizer, step, scheduler)
-    return dataclasses.replace(made, name="module")
-
-
-def _require_loss(value: Any) -> None:
-    """Refuse a loss that is no tensor of one real number, or that has no gradient.
-
-    Raises:
-        Frozen: saying what it is.
-    """
-    kind = type(value).__name__
-    if not isinstance(value, torch.Tensor):
-        what = "a Python number, as .item() gives" if "Sym" in kind or "float" in kind else kind
-        raise Frozen(f"loss returns {what}; it must return a tensor of one number")
-    if value.numel() != 1 or value.is_complex():
-        raise Frozen(
-            f"loss returns a tensor of shape {tuple(value.shape)} and {value.dtype}; it must be "
-            f"one real number, as with reduction='mean'"
-        )
-    if not value.requires_grad:
-        raise Frozen("loss has no gradient by the module's parameters (detach, no_grad?)")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Maker(StepMaker):
-    """What makes the traced step of a run.
-
-    Attributes:
-        own: the step as it was given.
-        held: the names of what the run's params hold.
-        places: where the optimizer's numbers stand that the state holds, by name.
-        numbers: these numbers.
-        zeros: where numbers stand that the call gives as 0.
-        learning_rate: what the call gives in place of the rate that the scheduler begins at.
-    """
-
-    own: Step
-    held: tuple[str, ...]
-    places: dict[str, list[Place]]
-    numbers: dict[str, float]
-    zeros: tuple[Place, ...] = ()
-    learning_rate: float | None = None
-
-    @classmethod
-    def of(cls, step: Step, held: Sequence[str]) -> Maker:
-        """With the numbers that the optimizer has now."""
-        places = places_of(step.optimizer, merged=step.scheduler is None)
-        return cls(step, tuple(held), places, values_at(step.optimizer, places))
-
-    def given(self, numbers: Mapping[str, Any]) -> Maker:
-        """With other numbers, in all groups."""
-        made = self
-        for name, value in numbers.items():
-            places = everywhere(made.own.optimizer, name)
-            if not places:
-                kind = type(made.own.optimizer).__name__
-                raise ArgumentError(f"{name}: {kind} has no such number")
-            if made.own.scheduler is not None and name == "learning_rate":
-                made = made._begun_at(checked(name, value))
-                continue
-            made._require_unscheduled(name, places)
-            others = {
-                own: at for own, at in made.places.items() if not set(at).intersection(places)
-            }
-            kept = {own: made.numbers[own] for own in others}
-            if number := checked(name, value):
-                others, kept = others | {name: places}, kept | {name: number}
-                zeros = made.zeros
-            else:
-                zeros = (*made.zeros, *places)
-            made = dataclasses.replace(made, places=others, numbers=kept, zeros=zeros)
-        return made
-
-    def _require_unscheduled(self, name: str, places: Sequence[Place]) -> None:
-        """Refuse a number that the scheduler sets."""
-        if self.own.scheduler is None:
-            return
-        (before, after), _, _ = scheduled(self.own.optimizer, self.own.scheduler, 1)
-        if any(before[place] != after[place] for place in places):
-            raise ArgumentError(f"{name}: it follows the scheduler")
-
-    def _begun_at(self, learning_rate: float) -> Maker:
-        """With another rate, which the scheduler goes on from."""
-        step = self.own
-        (begin,), _, _ = scheduled(step.optimizer, step.scheduler, 0, learning_rate)
-        rates = {name: at[0] for name, at in self.places.items() if at[0].option == "lr"}
-        numbers = self.numbers | {name: begin[place] for name, place in rates.items()}
-        return dataclasses.replace(self, numbers=numbers, learning_rate=learning_rate)
-
-    def made(self, params: Params, samples: Samples, sizes: Sequence[int]) -> TracedStep:
-        """The step, traced."""
-        del params
-        return traced_step(
-            self.own, self.held, self.places, self.zeros, samples.x, samples.y, sizes
-        )
-
-    def numbers_after(self, steps: int) -> dict[str, Float[np.ndarray, " steps"]] | None:
-        """The scheduler's table."""
-        step = self.own
-        if step.scheduler is None:
-            return None
-        rows, _, _ = scheduled(step.optimizer, step.scheduler, steps, self.learning_rate)
-        return table(rows, self.places) or None
 
 
 def _of_step(given: dict[str, Any], step: Step, loss: Any) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from funcnn.core import ArgumentError, checks
 from funcnn.core.keys import run_key
 from funcnn.core.precision import numerics
 from funcnn.experiments import Experiment, Tolerance
-from funcnn.interop.torch.arguments import plain_step, require_module
-from funcnn.interop.torch.module import as_numpy, tensors_of
+from funcnn.interop.torch.module import as_numpy, require_module, tensors_of
+from funcnn.interop.torch.plain import plain_step
 from funcnn.interop.torch.step import Step
 from funcnn.interop.torch.whole import TracedStep
 from funcnn.runs.plan import Plan

@@ -10,10 +10,29 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from funcnn.core import ArgumentError, ArgumentTypeError
+from funcnn.interop.torch.module import require_module
+from funcnn.interop.torch.numbers import scheduled
 from funcnn.interop.torch.program import Kind
 from funcnn.interop.torch.whole import Slot
 
-__all__ = ["Options", "Remembered", "Step", "examples", "filled", "layout", "remembered_tensors"]
+__all__ = [
+    "Options",
+    "Remembered",
+    "Step",
+    "examples",
+    "filled",
+    "layout",
+    "remembered_tensors",
+    "step_of",
+]
+
+UNLIKE = {
+    "LBFGS": "calls the loss several times in a step",
+    "SparseAdam": "takes sparse gradients",
+    "Muon": "computes in bfloat16, in which sums are rounded in an order of PyTorch's own",
+}
+"""Optimizers that cannot be traced, and why."""
 
 Options = dict[str, Any]
 """What an optimizer has of a group, or remembers of a parameter, by its own names."""
@@ -52,6 +71,39 @@ class Step:
         groups = [group["params"] for group in self.optimizer.param_groups]
         own = (one for group in groups for one in group)
         return {names[id(one)]: dict(state[one]) for one in own if state.get(one)}
+
+
+def step_of(net: Any, optimizer: Any, function: Any, scheduler: Any = None) -> Step:
+    """The step that ``funcnn.interop.torch_step`` documents.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: for what makes none.
+    """
+    require_module(net)
+    if not isinstance(optimizer, Optimizer):
+        raise ArgumentTypeError(
+            f"optimizer must be one of torch.optim, over the module's parameters, not "
+            f"{optimizer!r:.60}"
+        )
+    if type(optimizer).__name__ in UNLIKE:
+        kind = type(optimizer).__name__
+        raise ArgumentError(
+            f"optimizer is {kind}, which {UNLIKE[kind]}: take one that makes a step of a dense "
+            f"gradient, in the dtype of the parameters"
+        )
+    if not callable(function):
+        raise ArgumentTypeError(f"function must be function(x, y) -> loss, not {function!r:.60}")
+    own = {id(one) for one in net.parameters()}
+    for number, group in enumerate(optimizer.param_groups):
+        for one in group["params"]:
+            if id(one) not in own:
+                raise ArgumentError(
+                    f"optimizer: its group {number} holds a parameter, of shape "
+                    f"{tuple(one.shape)}, that is none of the module"
+                )
+    if scheduler is not None:
+        scheduled(optimizer, scheduler, 0)
+    return Step(net, optimizer, function, scheduler)
 
 
 def layout(remembered: Remembered) -> Any:
