@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import jax
@@ -14,6 +15,8 @@ from funcnn import ArgumentError
 from funcnn.interop import from_torch, params_of
 
 torch = pytest.importorskip("torch")
+from funcnn.interop.torch import tracing  # noqa: E402
+
 nn, functional = torch.nn, torch.nn.functional
 
 COUNTED = {"calls": 0}
@@ -363,3 +366,19 @@ def test_a_refusal_begins_with_what_was_given():
     plain = nn.Linear(3, 2)
     with pytest.raises(ArgumentError, match=r"^the loss cannot be traced: it must be a tensor"):
         funcnn.train(plain, data, loss=lambda p, y: (p - y) ** 2, optimizer="sgd", steps=1)
+
+
+@pytest.mark.parametrize("kind", ["Adam", "SGD"])
+def test_what_differs_at_each_call_is_refused_without_needless_traces(kind, monkeypatch):
+    """The first step and those that follow, and the form of each without writes: four traces."""
+    counted, calls = [], itertools.count(1)
+    graph = tracing._graph
+    monkeypatch.setattr(tracing, "_graph", lambda *given: counted.append(1) or graph(*given))
+    net, data = nn.Linear(3, 2), (np.ones((4, 3), np.float32), np.ones((4, 2), np.float32))
+    optimizer = getattr(torch.optim, kind)(net.parameters(), lr=0.01)
+    run = {"loss": nn.MSELoss(), "optimizer": optimizer, "steps": 2}
+    funcnn.train(net, data, **run)
+    assert len(counted) == 4
+    run["loss"] = lambda *given: functional.mse_loss(*given) * next(calls)
+    with pytest.raises(ArgumentError, match="it computes something else each time"):
+        funcnn.train(net, data, **run)

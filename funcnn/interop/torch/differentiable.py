@@ -32,13 +32,14 @@ class Call(NamedTuple):
         net: the module that it calls.
         function: ``function(inputs, others, again) -> results``; ``again`` says whether
             PyTorch will be asked for the results' gradient.
-        twice: whether to make sure that it does the same each time.
+        first: whether it is no derivative of another: whether to make sure that it does the same
+            each time.
         name: what errors call it.
     """
 
     net: nn.Module
     function: Callable[[list[torch.Tensor], list[torch.Tensor], bool], list[torch.Tensor]]
-    twice: bool = True
+    first: bool = True
     name: str = "module"
 
 
@@ -56,7 +57,10 @@ def differentiable(call: Call) -> Callable[[list[Any], list[Any], Any], list[Arr
 
         def program_of(kinds: tuple[Kind, ...]) -> Program:
             if kinds not in programs:
-                programs[kinds] = traced(call.net, flat, kinds, call.twice, call.name)
+                trace = traced(call.net, flat, kinds, call.first, call.name)
+                if call.first:
+                    trace.require_same()
+                programs[kinds] = trace.program
             if programs[kinds].draws and key is None:
                 raise ArgumentError(
                     "the module draws random numbers: from_torch(net, stochastic=True) makes a "
@@ -73,7 +77,7 @@ def differentiable(call: Call) -> Callable[[list[Any], list[Any], Any], list[Arr
     @functools.cache
     def pulled_back(count: int) -> Callable[..., list[Array]]:
         pullback = _pullback(call.function, count)
-        return differentiable(call._replace(function=pullback, twice=False))
+        return differentiable(call._replace(function=pullback, first=False))
 
     @jax.custom_vjp
     def compute(inputs: list[Any], others: list[Any], key: Any) -> list[Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import linecache
 import sys
 import warnings
@@ -28,6 +29,7 @@ OFTEN, LARGE = 32, 1000
 """From how many repetitions of a line, and how many operations in all, a loop is told of."""
 
 
+@functools.cache
 def is_own(file: str) -> bool:
     """Whether a file is a user's own."""
     return not file.startswith((*LIBRARIES, "<"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -57,14 +57,14 @@ def traced_step(
     gradients = frozenset(name for name, one in step.net.named_parameters() if one.grad is not None)
     pairs, memory = {}, {}
     for size in sizes:
-        twice = not pairs
+        known = bool(pairs)
         kinds = [_kind(one, size) for one in jax.tree.leaves((x, y))]
         tracing = _Tracing(step, tuple(held), places, zeros, kinds, isinstance(x, tuple))
-        first, left, after = tracing(start, gradients, twice)
+        first, left, after, require_same = tracing(start, gradients, told=known)
         if layout(after) == layout(start) and left == gradients:
             pairs[size] = Pair(None, first)
         else:
-            following, again, still = tracing(after, left)
+            following, again, still, _ = tracing(after, left, told=True)
             if layout(still) != layout(after) or again != left:
                 raise ArgumentError(
                     "the optimizer cannot be traced: what it remembers is of another kind after "
@@ -73,6 +73,9 @@ def traced_step(
             zeros_before = _zeros(first, following, after, len(held), len(places))
             alike = is_same_from_zeros(first.program, following.program, zeros_before)
             pairs[size] = Pair(None if alike else first, following)
+            known |= alike  # Then it was the same twice.
+        if not known:
+            require_same()
         memory = {
             (name, own): _start(start.get(name, {}).get(own), value)
             for name, own, value in remembered_tensors(after)
@@ -117,14 +120,16 @@ class _Tracing:
         self.samples, self.several = samples, several
 
     def __call__(
-        self, remembered: Remembered, gradients: frozenset[str], twice: bool = False
-    ) -> tuple[Traced, frozenset[str], Remembered]:
+        self, remembered: Remembered, gradients: frozenset[str], told: bool
+    ) -> tuple[Traced, frozenset[str], Remembered, Callable[[], None]]:
         """The step, which parameters it leaves gradients to, and what is remembered then.
+
+        The last tells whether it does the same each time: ``Trace.require_same``.
 
         Args:
             remembered: what the optimizer remembers before it; of tensors only the kinds count.
             gradients: which parameters have gradients before it.
-            twice: whether to make sure that it does the same each time.
+            told: whether of the lines that are traced was told before.
         """
         own = tensors_of(self.step.net)
         live = [(name, part) for name, part, _ in remembered_tensors(remembered)]
@@ -155,7 +160,7 @@ class _Tracing:
             values = [value.detach() for _, _, value in remembered_tensors(after)]
             return [loss.detach(), *(given[name].detach() for name in self.held), *values]
 
-        program = traced(self.step.net, flat, kinds, twice, self.step.name)
+        program, require_same = traced(self.step.net, flat, kinds, not told, self.step.name)
         first = len(self.held) + len(live) + len(self.places)
         _require_unused(program, range(first, first + len(graded)), graded)
         structs = (jax.ShapeDtypeStruct(*Kind.of(own[name])) for name in graded)
@@ -167,7 +172,7 @@ class _Tracing:
                 "the step changes nothing that the module holds: it must call loss.backward() and "
                 "optimizer.step()"
             )
-        return Traced(program, tuple(live), tuple(structs)), left, examples(after)
+        return Traced(program, tuple(live), tuple(structs)), left, examples(after), require_same
 
 
 def _number(tensor: torch.Tensor) -> Any:

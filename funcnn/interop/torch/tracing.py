@@ -9,7 +9,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from funcnn.interop.torch.program import Instruction, Kind, Program, Value
 from funcnn.interop.torch.recurrence import Recurrent
 from funcnn.interop.torch.substitutes import Substituted
 
-__all__ = ["traced"]
+__all__ = ["Trace", "traced"]
 
 Function = Callable[[list[torch.Tensor]], list[torch.Tensor]]
 
@@ -42,17 +42,29 @@ ONE_AT_A_TIME = threading.RLock()
 """PyTorch keeps one trace for the whole process; the groups of a sweep begin in several threads."""
 
 
+class Trace(NamedTuple):
+    """A function of tensors, traced.
+
+    Attributes:
+        program: what it does.
+        require_same: traces it again, and refuses it where something else comes out: that, a
+            program would freeze. It raises ``ArgumentError``.
+    """
+
+    program: Program
+    require_same: Callable[[], None]
+
+
 def traced(
-    net: nn.Module, function: Function, kinds: Sequence[Kind], twice: bool, name: str = "module"
-) -> Program:
+    net: nn.Module, function: Function, kinds: Sequence[Kind], first: bool, name: str = "module"
+) -> Trace:
     """What a function of tensors, that calls a module, does for inputs of these kinds.
 
     Args:
         net: the module that the function calls.
         function: from a list of tensors to a list of tensors.
         kinds: the shapes and dtypes of the inputs.
-        twice: whether to trace it twice: what comes out differently the second time, a trace
-            would freeze.
+        first: whether the same lines were not traced before: then a long loop is told of.
         name: what errors call it.
 
     Raises:
@@ -60,17 +72,21 @@ def traced(
             name.
     """
     examples = [torch.empty(kind.shape, dtype=getattr(torch, kind.dtype)) for kind in kinds]
-    with _refusing(net, name), ONE_AT_A_TIME, _fit_for_tracing(), Lines() as lines:
+    with _refusing(net, name), ONE_AT_A_TIME, _fit_for_tracing(), _standing_in(), Lines() as lines:
         graph = _graph(net, function, examples)
-    if twice:  # Further traces are of the same lines.
+    if first:
         lines.warn_of_a_loop(len(graph.graph.nodes))
+
+    def require_same() -> None:
+        with _refusing(net, name), ONE_AT_A_TIME, _fit_for_tracing(), _standing_in():
+            if not _same(graph, _graph(net, function, examples)):
+                raise Frozen("it computes something else each time it is called")
+
     with _refusing(net, name), ONE_AT_A_TIME, _fit_for_tracing():
-        if twice and not _same(graph, _graph(net, function, examples)):
-            raise Frozen("it computes something else each time it is called")
         functional = torch.func.functionalize(graph, remove="mutations")
-        graph = _graph(net, functional, examples)
+        plain = _graph(net, functional, examples)
     with _refusing(net, name):
-        return _program(graph, len(examples))
+        return Trace(_program(plain, len(examples)), require_same)
 
 
 @contextlib.contextmanager
@@ -153,9 +169,6 @@ def _fit_for_tracing() -> Iterator[None]:
         torch.enable_grad(),
         torch.backends.mkldnn.flags(enabled=False),
         sdpa_kernel(SDPBackend.MATH),
-        Recurrent(),
-        Substituted(),
-        without_looking(),
     ):
         distribution.set_default_validate_args(False)
         torch.backends.mha.set_fastpath_enabled(False)
@@ -164,6 +177,13 @@ def _fit_for_tracing() -> Iterator[None]:
         finally:
             distribution.set_default_validate_args(validating)
             torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextlib.contextmanager
+def _standing_in() -> Iterator[None]:
+    """What is called in place of some of PyTorch's functions; a graph calls them no more."""
+    with Recurrent(), Substituted(), without_looking():
+        yield
 
 
 @contextlib.contextmanager
