@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import copy
+import multiprocessing
 
+import jax
 import numpy as np
 import pytest
 
@@ -171,3 +174,30 @@ def test_a_number_of_another_optimizer_is_refused():
         swept(net := network(), optimizer=optim.SGD(net.parameters(), lr=0.1), rho=[0.5, 0.9])
     with pytest.raises(funcnn.ArgumentTypeError, match="takes no rho"):
         funcnn.sweep("mlp", rho=[0.5, 0.9])
+
+
+def test_a_model_of_a_module_travels_to_another_process():
+    cloudpickle = pytest.importorskip("cloudpickle")
+    net = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5)).double()
+    model, params = funcnn.interop.from_torch(net), funcnn.interop.params_of(net)
+    with jax.enable_x64(True):
+        before = model.predict(params, X)
+        there = cloudpickle.loads(cloudpickle.dumps(model._replace(init=None)))
+        np.testing.assert_array_equal(there.predict(params, X), before)
+        key = jax.random.key(0)
+        np.testing.assert_array_equal(there.apply(params, X, key), model.apply(params, X, key))
+
+
+@pytest.mark.slow
+def test_a_sweep_of_a_module_goes_to_processes():
+    pytest.importorskip("cloudpickle")
+    net = network()
+    optimizer = optim.Adam(net.parameters(), lr=0.05)
+    arguments = {"optimizer": optimizer, "scheduler": SCHEDULERS["step"](optimizer), "group": 2}
+    arguments |= {"learning_rate": RATES, "validation_fraction": 0.3, "evaluate_every": 6}
+    here = swept(net, **arguments)
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, context) as pool:
+        there = swept(net, **arguments, executor=pool)
+    np.testing.assert_array_equal(there.losses, here.losses)
+    np.testing.assert_array_equal(there.scores, here.scores)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -77,15 +76,13 @@ class Measured:
         self,
         loss: Callable[..., Any],
         tensors: Mapping[str, torch.Tensor] = MappingProxyType({}),
-        *,
         or_of_arrays: bool = False,
     ) -> None:
-        self.loss, self.or_of_arrays = loss, or_of_arrays
+        self.loss, self.or_of_arrays, self._tensors = loss, or_of_arrays, dict(tensors)
         self.compares = not or_of_arrays or _is_pytorch_s(loss)
         net = loss if isinstance(loss, nn.Module) else nn.Identity()
         replaced = {f"the module's {name!r}": one for name, one in tensors.items()}
 
-        @functools.cache
         def of(floats: tuple[bool, ...]) -> Callable[..., list[Array]]:
             def compute(
                 inputs: list[torch.Tensor], others: list[torch.Tensor], again: bool
@@ -102,10 +99,13 @@ class Measured:
 
             return differentiable(Call(net, compute, name="loss"))
 
-        self._of = of
+        self._of, self._calls = of, dict[tuple[bool, ...], Callable[..., list[Array]]]()
         self.__qualname__ = getattr(loss, "__qualname__", repr(loss))
         with contextlib.suppress(TypeError, ValueError):  # It may not tell.
             self.__signature__ = inspect.signature(loss)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Measured, (self.loss, self._tensors, self.or_of_arrays)
 
     def __call__(
         self, prediction: Array, target: AnyArray, sample_weight: AnyArray | None = None
@@ -118,7 +118,9 @@ class Measured:
         inputs = [one for one, is_float in pairs if is_float]
         others = [one for one, is_float in pairs if not is_float]
         try:
-            return self._of(floats)(inputs, others, None)[0]
+            if floats not in self._calls:
+                self._calls[floats] = self._of(floats)
+            return self._calls[floats](inputs, others, None)[0]
         except ArgumentError as refusal:
             # Without a cause it is a function of tensors, and does what cannot be traced.
             if not self.or_of_arrays or refusal.__cause__ is None:

@@ -30,8 +30,6 @@ __all__ = [
     "tensors_of",
 ]
 
-Apply = Callable[..., Array]
-
 LAZY = (nn.parameter.UninitializedParameter, nn.parameter.UninitializedBuffer)
 
 
@@ -44,11 +42,12 @@ def model_of(net: nn.Module, stochastic: bool | None) -> Model:
     parameters_of(net)
     modes = {name: part.training for name, part in net.named_modules()}
     draws = _draws(net) if stochastic is None else stochastic
+    held, still = list(_trained(net)), dict.fromkeys(modes, False)
     return Model(
         init_of(net, parameters_of),
-        _apply(net, modes, draws),
+        Applied(net, modes, draws, held),
         stochastic=draws,
-        predict=_apply(net, dict.fromkeys(modes, False), False) if any(modes.values()) else None,
+        predict=Applied(net, still, False, held) if any(modes.values()) else None,
         saved=functools.partial(state_of, net),
     )
 
@@ -108,7 +107,7 @@ def require_module(net: Any) -> None:
 
 def still_model(net: nn.Module, held: Sequence[str]) -> Model:
     """The module in eval mode, as a model of params that hold tensors of these names."""
-    apply = _apply(net, {name: False for name, _ in net.named_modules()}, False, held)
+    apply = Applied(net, {name: False for name, _ in net.named_modules()}, False, held)
     return Model(None, apply, saved=functools.partial(state_of, net))
 
 
@@ -123,39 +122,82 @@ def state_of(net: nn.Module, params: Params) -> dict[str, np.ndarray]:
     return found
 
 
-def _apply(
-    net: nn.Module, modes: dict[str, bool], stochastic: bool, held: Sequence[str] | None = None
-) -> Apply:
+class Applied:
     """``apply(params, x)`` of a module in given modes; with a key where it is stochastic.
 
-    The params hold what the module trains, or the tensors of the names in ``held``; all others
-    keep the values that they have now.
-    """
-    held = list(_trained(net)) if held is None else held
-    tensors = tensors_of(net)
-    trained = [name for name in held if tensors[name].requires_grad]
-    still = [name for name in held if not tensors[name].requires_grad]
-    fixed = {name: tensor for name, tensor in tensors.items() if name not in held}
-    values = [as_numpy(tensor) for tensor in fixed.values()]
-    names, others_held = [*trained, *still, *fixed], len(still) + len(fixed)
-    state = python_state(net)
+    The params hold the tensors of the names in ``held``; all others keep the values that they have
+    now. In another process it is made anew of the module.
 
-    @functools.cache
-    def taking(floats: tuple[bool, ...]) -> Callable[..., list[Array]]:
+    Args:
+        net: the module.
+        modes: of each part, by name, whether it trains.
+        stochastic: whether it takes a key.
+        held: the names of what the params hold.
+    """
+
+    def __init__(
+        self, net: nn.Module, modes: dict[str, bool], stochastic: bool, held: Sequence[str]
+    ) -> None:
+        self._given = net, modes, stochastic, tuple(held)
+        self._net, self._modes, self._stochastic = net, modes, stochastic
+        tensors = tensors_of(net)
+        self._held = {name: tensors[name] for name in held}
+        self._trained = [name for name in held if tensors[name].requires_grad]
+        self._still = [name for name in held if not tensors[name].requires_grad]
+        fixed = {name: one for name, one in tensors.items() if name not in self._held}
+        self._fixed = {name: as_numpy(tensor) for name, tensor in fixed.items()}
+        self._state = python_state(net)
+        self._calls: dict[tuple[bool, ...], Callable[..., list[Array]]] = {}
+        # A checkpoint knows the model by its name.
+        name = hashlib.sha256(repr(net).encode()).hexdigest()[:16]
+        self.__qualname__ = f"{type(net).__module__}.{type(net).__qualname__}:{name}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Applied, self._given
+
+    def __call__(
+        self, params: Params, x: Any, key: Key[Array, ""] | None = None
+    ) -> Float[Array, "..."]:
+        """The module's result for these params and inputs."""
+        refuse_wider(params=params, x=x, **self._fixed)
+        for value in self._fixed.values():
+            require_held(value)
+        if changed := changes(self._state, python_state(self._net)):
+            raise ArgumentError(
+                f"the module's {changed[0]!r} has changed since from_torch was called: call it "
+                f"again"
+            )
+        _require_params(params, self._held)
+        arrays = [jnp.asarray(one) for one in (x if isinstance(x, (tuple, list)) else (x,))]
+        floats = tuple(bool(jnp.issubdtype(one.dtype, jnp.floating)) for one in arrays)
+        weights, unchanged = (
+            [params[name] for name in own] for own in (self._trained, self._still)
+        )
+        inputs = [one for one, is_float in zip(arrays, floats, strict=True) if is_float]
+        others = [one for one, is_float in zip(arrays, floats, strict=True) if not is_float]
+        if floats not in self._calls:
+            self._calls[floats] = self._taking(floats)
+        others = [*unchanged, *self._fixed.values(), *others]
+        key = key if self._stochastic else None
+        return self._calls[floats]([*weights, *inputs], others, key)[0]
+
+    def _taking(self, floats: tuple[bool, ...]) -> Callable[..., list[Array]]:
         """The module for inputs that are floats, or not."""
+        names, count = [*self._trained, *self._still, *self._fixed], len(self._trained)
+        others_held = len(names) - count
 
         def forward(
             inputs: list[torch.Tensor], others: list[torch.Tensor], again: bool
         ) -> list[torch.Tensor]:
             del again
-            held_now = (*inputs[: len(trained)], *others[:others_held])
+            held_now = (*inputs[:count], *others[:others_held])
             own = dict(zip(names, held_now, strict=True))
-            queues = iter(others[others_held:]), iter(inputs[len(trained) :])
+            queues = iter(others[others_held:]), iter(inputs[count:])
             x = [next(queues[is_float]) for is_float in floats]
             described = {f"the parameter or buffer {name!r}": one for name, one in own.items()}
             described |= {f"its input {number}": one for number, one in enumerate(x)}
-            with Writes(described), holding(net, own, modes):
-                result = net(*x)
+            with Writes(described), holding(self._net, own, self._modes):
+                result = self._net(*x)
             if not isinstance(result, torch.Tensor) or result.is_complex():
                 raise Frozen(
                     f"it returns {type(result).__name__}, not one tensor of real numbers: wrap it "
@@ -163,31 +205,7 @@ def _apply(
                 )
             return [result]
 
-        return differentiable(Call(net, forward))
-
-    def apply(params: Params, x: Any, key: Key[Array, ""] | None = None) -> Float[Array, "..."]:
-        refuse_wider(params=params, x=x, **dict(zip(fixed, values, strict=True)))
-        for value in values:
-            require_held(value)
-        if changed := changes(state, python_state(net)):
-            raise ArgumentError(
-                f"the module's {changed[0]!r} has changed since from_torch was called: call it "
-                f"again"
-            )
-        _require_params(params, {name: tensors[name] for name in held})
-        arrays = [jnp.asarray(one) for one in (x if isinstance(x, (tuple, list)) else (x,))]
-        floats = tuple(bool(jnp.issubdtype(one.dtype, jnp.floating)) for one in arrays)
-        weights, unchanged = ([params[name] for name in part] for part in (trained, still))
-        inputs = [one for one, is_float in zip(arrays, floats, strict=True) if is_float]
-        others = [one for one, is_float in zip(arrays, floats, strict=True) if not is_float]
-        call = taking(floats)
-        others = [*unchanged, *values, *others]
-        return call([*weights, *inputs], others, key if stochastic else None)[0]
-
-    # A checkpoint knows the model by its name.
-    digest = hashlib.sha256(repr(net).encode()).hexdigest()[:16]
-    apply.__qualname__ = f"{type(net).__module__}.{type(net).__qualname__}:{digest}"
-    return apply
+        return differentiable(Call(self._net, forward))
 
 
 def _require_params(params: Any, tensors: Mapping[str, torch.Tensor]) -> None:
