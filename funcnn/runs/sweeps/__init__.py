@@ -90,7 +90,9 @@ def sweep(
     ``momentum_decay`` and ``rho``. Any of them is swept if it is given as a list, a tuple, a
     range or an array of one axis. A module's ``scheduler`` begins at each member's learning rate,
     as if the optimizer had been made with it. ``params=[tree, tree]`` starts members from several
-    trees of params; the settings then name a tree by its place in the list.
+    trees of params; the settings then name a tree by its place in the list. Seeds from which
+    nothing follows are refused: where all start from the same params, as from a module's own, and
+    each step takes all samples and draws nothing.
 
     A list (not a tuple) of ``model``, ``hidden``, ``activation``, ``dropout``, ``degree``,
     ``optimizer`` or ``batch_size``, a list of pairs ``(x, y)`` as ``data``, and a list of
