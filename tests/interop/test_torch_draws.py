@@ -21,6 +21,7 @@ from funcnn.bench.modules.drawing import DRAWING
 from funcnn.interop.torch.arguments import plain_step
 from funcnn.interop.torch.given_draws import given_draws
 from funcnn.interop.torch.program import Instruction, Kind, Program
+from funcnn.interop.torch.reproducing import eager_loop
 from funcnn.runs.planning import make_plan
 
 CLOSE = 1e-8
@@ -71,6 +72,14 @@ def test_pytorch_s_own_loop_is_given_the_draws_of_the_compiled_one():
     assert torch.equal(torch.get_rng_state(), drawn)
     for name, value in net.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_a_loop_of_pytorch_that_starts_one_rounding_away_is_given_the_same_draws():
+    net = Dropping()
+    step = plain_step(net, arguments(net)["optimizer"], of_first)
+    plan = make_plan(step, (X, Y), steps=3)
+    here, away = (eager_loop(step, plan, one_rounding_away=one).losses for one in (False, True))
+    assert 0 < np.abs(here - away).max() < CLOSE
 
 
 @pytest.mark.slow

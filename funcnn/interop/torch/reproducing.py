@@ -241,7 +241,7 @@ def _codes(step: Step, loss: Any, whole: bool, plan: Plan) -> dict[str, str]:
     if plan.problem.batches is not None:
         key, size = ("batch_size", plan.problem.batches.size)
         given |= {"batches": "batches"} if plan.rows is not None else {key: str(size)}
-    given |= {"steps": str(plan.steps)}
+    given |= {"steps": str(plan.steps), "seed": str(plan.seed) if plan.seed else None}
     named = [f"    {name}={value}," for name, value in given.items() if value is not None]
     head = f"funcnn.train(\n    {'step' if whole else 'net'},\n    (x, y),"
     codes = {"The module": repr(step.net), "Its optimizer": repr(step.optimizer)}
