@@ -24,7 +24,7 @@ class Pair:
     Attributes:
         experiment: what was run.
         data: x and y, which both were given; x may be a tuple of arrays, for a module of several.
-        seed: what the initial values followed from.
+        seed: what the initial values, or a module's draws, followed from.
         result: funcnn's run; where it diverged, its losses are NaN from there on.
         reference_losses: the reference's loss before each update, (steps,).
         reference_params: the reference's params after the last.

@@ -74,7 +74,9 @@ def reproduce(
     """Run an experiment and its reference from the same arrays, and compare every step.
 
     Or a module of PyTorch, and its own eager loop: where runs of PyTorch that start one rounding
-    apart part from each other, the comparison ends.
+    apart part from each other, the comparison ends. A module may draw random numbers (dropout,
+    noise): PyTorch's loop is then given those that funcnn draws, in the order of its draws, and
+    PyTorch's own generator is left as it is. A loop that draws in another order is refused.
 
     Args:
         experiment: the name of one of ``funcnn.experiments.EXPERIMENTS``, or a
@@ -85,7 +87,8 @@ def reproduce(
             module is its own.
         steps: the number of updates, 2 at least, since an update is judged by the loss
             after it; the experiment's without it.
-        seed: what the initial values and a model's own draws follow from.
+        seed: what the initial values and a model's own draws follow from; of a module what it
+            draws, and its batches. 0 without it.
         params: where both start, in place of the model's initial values.
         loss: for a module, as for ``train``.
         optimizer: for a module, its ``torch.optim`` optimizer.
@@ -109,10 +112,10 @@ def reproduce(
     """
     of_module = {"data": data, "loss": loss, "optimizer": optimizer}
     of_module |= {"scheduler": scheduler, "batch_size": batch_size, "batches": batches}
-    of_experiment = {"dtype": dtype, "seed": seed, "params": params}
+    of_experiment = {"dtype": dtype, "params": params}
     if (library := adapter_of(experiment)) == "torch":
         _refuse("a module has its own", of_experiment)
-        return door(library).reproduced(experiment, steps=steps, **of_module)
+        return door(library).reproduced(experiment, steps=steps, seed=seed, **of_module)
     _refuse("an experiment has its own", of_module)
     dtype, seed = "float64" if dtype is None else dtype, 0 if seed is None else seed
     record = find(experiment)

@@ -238,10 +238,7 @@ MODULES = {
     "reproduce-optimizer-name": (lambda _: reproduced(optimizer="sgd"),
         TYPE, "optimizer must be one of torch.optim, over the module's parameters, not 'sgd'"),
     "reproduce-one-step": (lambda _: reproduced(steps=1), VALUE, "steps=1 must be at least 2"),
-    "reproduce-seed": (lambda _: reproduced(seed=1), VALUE, "seed: a module has its own"),
-    "reproduce-dropout": (
-        lambda _: reproduced(torch().nn.Sequential(linear(), torch().nn.Dropout())),
-        VALUE, "the step draws random numbers, and PyTorch draws others"),
+    "reproduce-seed": (lambda _: reproduced(seed=-1), VALUE, "seed=-1"),
     "reproduce-batches": (lambda _: reproduced(steps=None, batches=[[0, 8], [1, 2]]),
         VALUE, "batches must hold numbers of samples from 0 to 7"),
 }  # fmt: skip

@@ -7,13 +7,18 @@ import pytest
 pytest.importorskip("torch")
 
 from funcnn.bench.modules.cases import CASES
+from funcnn.bench.modules.drawing import DRAWING
 from funcnn.bench.modules.held_out import HELD_OUT
-from funcnn.bench.modules.table import rows
+from funcnn.bench.modules.table import ALL, rows
 from funcnn.bench.modules.ties import OPERATIONS, ties
 
 SAMPLE = ("corners", "buffers", "mask of -inf", "cumulative norm")
 
-REFUSED = {"counter (refused)": "'calls'", "branch (refused)": "decides by a tensor's values"}
+REFUSED = {
+    "counter (refused)": "'calls'",
+    "branch (refused)": "decides by a tensor's values",
+    "seed (refused)": "it seeds PyTorch's random numbers",
+}
 
 TIES = ("abs", "norm", "max", "sort", "median", "max pool 2-d")
 
@@ -36,9 +41,10 @@ def test_what_a_trace_would_freeze_is_refused_by_name():
 
 
 def test_there_are_as_many_modules_and_operations_as_are_told():
-    assert not CASES.keys() & HELD_OUT.keys()
+    assert len(ALL) == len(CASES) + len(HELD_OUT) + len(DRAWING)
     assert len(CASES) + len(HELD_OUT) >= 95
     assert len(HELD_OUT) >= 15
+    assert len(DRAWING) >= 25
     assert len(OPERATIONS) >= 82
 
 

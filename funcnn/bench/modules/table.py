@@ -14,10 +14,11 @@ from torch.optim import Optimizer, lr_scheduler
 
 from funcnn.atlas import reproduce
 from funcnn.bench.modules.cases import CASES
+from funcnn.bench.modules.drawing import DRAWING
 from funcnn.bench.modules.held_out import HELD_OUT
 from funcnn.core import ArgumentError
 
-__all__ = ["OPTIMIZERS", "SCHEDULERS", "STEPS", "Row", "print_table", "rows"]
+__all__ = ["ALL", "OPTIMIZERS", "SCHEDULERS", "STEPS", "Row", "print_table", "rows"]
 
 STEPS = 100
 
@@ -53,7 +54,9 @@ SCHEDULERS = {
 }
 
 
-ALL = CASES | HELD_OUT
+ALL = CASES | HELD_OUT | DRAWING
+
+HEADINGS = {next(iter(HELD_OUT)): "held out:", next(iter(DRAWING)): "that draw:"}
 
 
 class Row(NamedTuple):
@@ -116,8 +119,8 @@ def print_table(names: Sequence[str]) -> None:
     print(f"{'module':<26}{'optimizer':<11}{'scheduler':<13}{'difference':>11}{'steps':>6}")
     kinds: dict[str, int] = {}
     for row in rows(names):
-        if row.name == next(iter(HELD_OUT)):
-            print("held out:")
+        if row.name in HEADINGS:
+            print(HEADINGS[row.name])
         kind = row.verdict.split(":")[0]
         kinds[kind] = kinds.get(kind, 0) + 1
         print(

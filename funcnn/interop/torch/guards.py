@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
 from funcnn.core.functions import GENERATORS
 
-__all__ = ["Frozen", "Writes", "changes", "python_state", "untouched"]
+__all__ = ["Frozen", "Writes", "changes", "python_state", "untouched", "written"]
 
 DEPTH = 3
 """How deep objects and containers on a module are looked into."""
@@ -31,11 +31,17 @@ BATCH_NORMS = ("native_batch_norm", "_native_batch_norm_legit", "cudnn_batch_nor
 
 SLOTS = ("_parameters", "_buffers")
 
+
+def _state_of(generator: torch.Generator) -> np.ndarray:
+    with _disable_current_modes():  # A trace has no bits.
+        return generator.get_state().numpy()
+
+
 KNOWN = (
     *GENERATORS,
     (
         torch.Generator,
-        lambda generator: generator.get_state().numpy(),
+        _state_of,
         lambda generator, state: generator.set_state(torch.from_numpy(state)),
     ),
 )
@@ -210,7 +216,7 @@ class Writes(TorchDispatchMode):
         """Run an operation, where it writes only what the call has made; of a known shape."""
         del types
         kwargs = kwargs or {}
-        for tensor in _written(func, args, kwargs):
+        for tensor in written(func, args, kwargs):
             name = self.names.get(_storage(tensor))
             if name is None and not isinstance(tensor, FakeTensor):
                 name = "a tensor that it keeps and that is no buffer (register_buffer)"
@@ -230,7 +236,7 @@ class Writes(TorchDispatchMode):
         return result
 
 
-def _written(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[torch.Tensor]:
+def written(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[torch.Tensor]:
     """The tensors that an operation writes into."""
     if func.overloadpacket.__name__ in BATCH_NORMS:
         running, trains = args[3:5], args[5]

@@ -20,9 +20,10 @@ from torch import nn
 from funcnn.atlas.references import Eager
 from funcnn.atlas.reproduction import Reproduction, steps_together, to_the_end
 from funcnn.core import ArgumentError, checks
-from funcnn.core.keys import run_key
+from funcnn.core.keys import run_key, step_key
 from funcnn.core.precision import numerics
 from funcnn.experiments import Experiment, Tolerance
+from funcnn.interop.torch.given_draws import given_draws
 from funcnn.interop.torch.module import as_numpy, require_module, tensors_of
 from funcnn.interop.torch.plain import plain_step
 from funcnn.interop.torch.step import Step
@@ -58,12 +59,13 @@ def reproduced(
     steps: Any = None,
     batch_size: Any = None,
     batches: Any = None,
+    seed: Any = None,
 ) -> Reproduction:
     """What ``funcnn.reproduce`` documents, of a module or of a step that is given whole.
 
     Raises:
-        ArgumentError, ArgumentTypeError: for what ``train`` would refuse; for a module that draws
-            random numbers, which PyTorch would draw otherwise.
+        ArgumentError, ArgumentTypeError: for what ``train`` would refuse; where PyTorch's own loop
+            draws random numbers in another order than the traced step.
     """
     if whole := isinstance(model, Step):
         given = {"loss": loss, "optimizer": optimizer, "scheduler": scheduler}
@@ -77,15 +79,8 @@ def reproduced(
             raise ArgumentError("optimizer: one of torch.optim is needed, over the parameters")
         step = plain_step(model, optimizer, "mse" if loss is None else loss, scheduler)
     model = step
-    plan = make_plan(model, data, steps=steps, batch_size=batch_size, batches=batches)
+    plan = make_plan(model, data, steps=steps, batch_size=batch_size, batches=batches, seed=seed)
     checks.integer("steps", plan.steps, at_least=2)
-    traced = plan.problem.optimizer
-    assert isinstance(traced, TracedStep)
-    if traced.draws:
-        raise ArgumentError(
-            "the step draws random numbers, and PyTorch draws others: put the parts that draw in "
-            "eval mode, such as net[1].eval()"
-        )
     record = _record(step, plan)
     tolerance = record.tolerances[plan.dtype]
     eager = eager_loop(step, plan)
@@ -123,7 +118,11 @@ def eager_loop(
     x, y = jax.tree.map(_tensor, _arrays(plan))
     batches = _batches(plan)
     losses: Float[np.ndarray, " steps"] = np.empty(plan.steps, plan.dtype)
-    with _put_back(step), contextlib.ExitStack() as stack:
+    with (
+        _put_back(step),
+        torch.random.fork_rng(devices=[]),
+        contextlib.ExitStack() as stack,
+    ):
         if one_rounding_away:
             with torch.no_grad():
                 for one in step.net.parameters():
@@ -134,7 +133,9 @@ def eager_loop(
         begin = time.perf_counter()
         for number in range(plan.steps):
             rows = slice(None) if batches is None else batches[number]
-            loss = step.function(*jax.tree.map(lambda tensor, own=rows: tensor[own], (x, y)))
+            samples = jax.tree.map(lambda tensor, own=rows: tensor[own], (x, y))
+            with _draws(plan, number, len(samples[1])):
+                loss = step.function(*samples)
             losses[number] = loss.item()
             if step.scheduler is not None:
                 step.scheduler.step()
@@ -142,6 +143,20 @@ def eager_loop(
         own = tensors_of(step.net)
         params = {name: as_numpy(own[name]) for name in plan.shapes.state.params}
     return Eager(losses, params, seconds)
+
+
+@contextlib.contextmanager
+def _draws(plan: Plan, number: int, samples: int) -> Iterator[None]:
+    """Let PyTorch draw in a step of so many samples what the compiled one draws."""
+    traced = plan.problem.optimizer
+    assert isinstance(traced, TracedStep)
+    if not traced.draws:
+        yield
+        return
+    first, following = traced.pairs[samples]
+    of_step = following if first is None or number else first
+    with numerics(plan.dtype), given_draws(of_step.program, step_key(run_key(plan.seed), number)):
+        yield
 
 
 @contextlib.contextmanager
@@ -226,7 +241,7 @@ def _codes(step: Step, loss: Any, whole: bool, plan: Plan) -> dict[str, str]:
     if plan.problem.batches is not None:
         key, size = ("batch_size", plan.problem.batches.size)
         given |= {"batches": "batches"} if plan.rows is not None else {key: str(size)}
-    given |= {"steps": str(plan.steps)}
+    given |= {"steps": str(plan.steps), "seed": str(plan.seed) if plan.seed else None}
     named = [f"    {name}={value}," for name, value in given.items() if value is not None]
     head = f"funcnn.train(\n    {'step' if whole else 'net'},\n    (x, y),"
     codes = {"The module": repr(step.net), "Its optimizer": repr(step.optimizer)}

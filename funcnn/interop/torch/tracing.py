@@ -21,14 +21,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from funcnn.core import ArgumentError
 from funcnn.interop.torch.checking import without_looking
+from funcnn.interop.torch.draws import Numbered, draws, meaning_of, numbering
 from funcnn.interop.torch.guards import Frozen, untouched
 from funcnn.interop.torch.lines import Lines, is_own, line_of
-from funcnn.interop.torch.operations import OPERATIONS, RANDOM, WHERE_IT_IS_SAID
+from funcnn.interop.torch.operations import OPERATIONS
 from funcnn.interop.torch.program import Instruction, Kind, Program, Value
 from funcnn.interop.torch.recurrence import Recurrent
 from funcnn.interop.torch.substitutes import Substituted
 
-__all__ = ["Trace", "traced"]
+__all__ = ["ONE_AT_A_TIME", "PLACEMENT", "Trace", "decompositions", "traced"]
 
 Function = Callable[[list[torch.Tensor]], list[torch.Tensor]]
 
@@ -72,21 +73,30 @@ def traced(
             name.
     """
     examples = [torch.empty(kind.shape, dtype=getattr(torch, kind.dtype)) for kind in kinds]
+    numbers: list[int] = []
+
+    def numbered(inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        own = Numbered()
+        with numbering(own):
+            results = function(inputs)
+        numbers[:] = own.made
+        return results
+
     with _refusing(net, name), ONE_AT_A_TIME, _fit_for_tracing(), _standing_in(), Lines() as lines:
-        graph = _graph(net, function, examples)
+        graph = _graph(net, numbered, examples)
     if first:
         lines.warn_of_a_loop(len(graph.graph.nodes))
 
     def require_same() -> None:
         with _refusing(net, name), ONE_AT_A_TIME, _fit_for_tracing(), _standing_in():
-            if not _same(graph, _graph(net, function, examples)):
+            if not _same(graph, _graph(net, numbered, examples)):
                 raise Frozen("it computes something else each time it is called")
 
     with _refusing(net, name), ONE_AT_A_TIME, _fit_for_tracing():
         functional = torch.func.functionalize(graph, remove="mutations")
         plain = _graph(net, functional, examples)
     with _refusing(net, name):
-        return Trace(_program(plain, len(examples)), require_same)
+        return Trace(_program(plain, len(examples), numbers), require_same)
 
 
 @contextlib.contextmanager
@@ -122,7 +132,7 @@ def _graph(net: nn.Module, function: Any, examples: list[torch.Tensor]) -> fx.Gr
     with untouched(net), _unlogged():
         return make_fx(
             function,
-            decomposition_table=_decompositions(),
+            decomposition_table=decompositions(),
             tracing_mode="fake",
             _allow_non_fake_inputs=True,
         )(examples)
@@ -144,12 +154,12 @@ def _unlogged() -> Iterator[None]:
 
 
 @functools.cache
-def _decompositions() -> dict[Any, Any]:
+def decompositions() -> dict[Any, Any]:
     """PyTorch's own formulas for all operations that are not among ours."""
     return {
         operation: formula
         for operation, formula in {**decomposition_table, **core_aten_decompositions()}.items()
-        if _name(operation) not in OPERATIONS
+        if not {_name(operation), meaning_of(operation)}.intersection(OPERATIONS)
     }
 
 
@@ -211,8 +221,13 @@ def _constant(graph: fx.GraphModule, name: str) -> np.ndarray:
     return tensor.detach().cpu().resolve_conj().resolve_neg().numpy().copy()
 
 
-def _program(graph: fx.GraphModule, inputs: int) -> Program:
+def _program(graph: fx.GraphModule, inputs: int, draw_numbers: Sequence[int]) -> Program:
     """The graph as a program, without what no output needs.
+
+    Args:
+        graph: the graph.
+        inputs: how many it takes.
+        draw_numbers: the numbers of its draws of random numbers, in their order.
 
     Raises:
         Frozen: for an operation that is not known, or a shape that is not.
@@ -223,7 +238,9 @@ def _program(graph: fx.GraphModule, inputs: int) -> Program:
     for node in reversed(nodes):
         if node in needed:
             needed.update(node.all_input_nodes)
-    draws = [node for node in nodes if node.op == "call_function" and _draws(node)]
+    drawing = [
+        node for node in nodes if node.op == "call_function" and draws(node.target, node.args)
+    ]
     numbers: dict[fx.Node, Value] = {}
 
     def place(node: fx.Node, number: int) -> None:
@@ -235,6 +252,7 @@ def _program(graph: fx.GraphModule, inputs: int) -> Program:
     kept = [node for node in nodes if node.op == "get_attr" and node in needed]
     calls = [node for node in nodes if node.op == "call_function" and node in needed]
     assert len(placeholders) == inputs
+    number_of = dict(zip(drawing, draw_numbers, strict=False))
     instructions = []
     for number, node in enumerate((*placeholders, *kept, *calls)):
         place(node, number)
@@ -249,18 +267,15 @@ def _program(graph: fx.GraphModule, inputs: int) -> Program:
                 _plain(node.args, numbers),
                 _plain(options, numbers),
                 _kind(node.meta.get("val")),
-                draws.index(node) if node in draws else None,
+                number_of.get(node),
             )
+        )
+    if len(drawing) != len(draw_numbers):
+        raise ArgumentError(
+            "the module cannot be traced: PyTorch makes several draws of random numbers of one"
         )
     constants = tuple(_constant(graph, node.target) for node in kept)
     return Program(inputs, constants, tuple(instructions), _plain(tuple(output.args[0]), numbers))
-
-
-def _draws(node: fx.Node) -> bool:
-    """Whether a call draws random numbers."""
-    name = _name(node.target)
-    place = WHERE_IT_IS_SAID.get(name)
-    return name in RANDOM and (place is None or bool(node.args[place:][:1] == (True,)))
 
 
 def _name(operation: Any) -> str:

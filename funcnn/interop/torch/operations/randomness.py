@@ -32,6 +32,37 @@ def uniform(
     return jax.random.uniform(key, x.shape, x.dtype, low, high)
 
 
+def normal(
+    mean: Any, deviation: Any = 1.0, size: Any = None, *, key: Key[Array, ""], **options: Any
+) -> Array:
+    """From normal distributions: of one for all places, or one for each."""
+    shape = jnp.broadcast_shapes(jnp.shape(mean), jnp.shape(deviation)) if size is None else size
+    dtypes = (one.dtype for one in (mean, deviation) if isinstance(one, jax.Array))
+    dtype = as_dtype(options.get("dtype") or next(dtypes, "float32"))
+    return mean + deviation * jax.random.normal(key, tuple(shape), dtype)
+
+
+def normal_like(
+    x: Array, mean: float = 0.0, deviation: float = 1.0, *, key: Key[Array, ""], **options: Any
+) -> Array:
+    """From a normal distribution, of the shape of an array."""
+    return normal(mean, deviation, x.shape, key=key, dtype=x.dtype, **options)
+
+
+def whole_of(*bounds_and_shape: Any, key: Key[Array, ""], **options: Any) -> Array:
+    """Whole numbers below a bound, or between two."""
+    *bounds, shape = bounds_and_shape
+    low, high = bounds if len(bounds) == 2 else (0, *bounds)
+    return jax.random.randint(
+        key, tuple(shape), low, high, as_dtype(options.get("dtype") or "int64")
+    )
+
+
+def permutation(count: int, *, key: Key[Array, ""], **options: Any) -> Array:
+    """The whole numbers below a bound in any order."""
+    return jax.random.permutation(key, count).astype(as_dtype(options.get("dtype") or "int64"))
+
+
 def bernoulli(x: Array, p: Any = None, *, key: Key[Array, ""], **options: Any) -> Array:
     """1 with the given probability, or with that of each place; otherwise 0."""
     del options
@@ -74,10 +105,14 @@ def _like(draw: Callable[..., Array]) -> Callable[..., Array]:
 RANDOM: dict[str, Callable[..., Any]] = {
     "bernoulli": bernoulli,
     "native_dropout": dropout,
+    "normal": normal,
+    "normal_functional": normal_like,
     "rand": uniform_of,
     "rand_like": _like(uniform_of),
+    "randint": whole_of,
     "randn": normal_of,
     "randn_like": _like(normal_of),
+    "randperm": permutation,
     "rrelu_with_noise_functional": rrelu,
     "uniform": uniform,
 }
