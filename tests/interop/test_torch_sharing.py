@@ -14,7 +14,7 @@ from torch import nn
 import funcnn
 from funcnn.interop.torch.program import Instruction, Kind, Program, Value
 from funcnn.interop.torch.sharing import representatives
-from funcnn.interop.torch.whole import Pair, Traced
+from funcnn.interop.torch.traced import Pair, Traced
 
 ONE, OTHER = ("a", "step"), ("b", "step")
 NUMBER = Kind((), "float32")

@@ -21,7 +21,7 @@ from funcnn.interop.torch.numbers import (
 )
 from funcnn.interop.torch.step import Step
 from funcnn.interop.torch.stepping import traced_step
-from funcnn.interop.torch.whole import TracedStep
+from funcnn.interop.torch.traced import TracedStep
 from funcnn.loop.whole import StepMaker
 
 __all__ = ["Maker"]

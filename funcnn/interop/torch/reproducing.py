@@ -27,7 +27,7 @@ from funcnn.interop.torch.given_draws import given_draws
 from funcnn.interop.torch.module import as_numpy, require_module, tensors_of
 from funcnn.interop.torch.plain import plain_step
 from funcnn.interop.torch.step import Step
-from funcnn.interop.torch.whole import TracedStep
+from funcnn.interop.torch.traced import TracedStep
 from funcnn.runs.plan import Plan
 from funcnn.runs.planning import make_plan
 

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Mapping
 import numpy as np
 
 from funcnn.interop.torch.meanings import Meanings
-from funcnn.interop.torch.whole import Pair, Slot, Traced
+from funcnn.interop.torch.traced import Pair, Slot, Traced
 
 __all__ = ["representatives"]
 

@@ -14,7 +14,7 @@ from funcnn.core import ArgumentError, ArgumentTypeError
 from funcnn.interop.torch.module import require_module
 from funcnn.interop.torch.numbers import scheduled
 from funcnn.interop.torch.program import Kind
-from funcnn.interop.torch.whole import Slot
+from funcnn.interop.torch.traced import Slot
 
 __all__ = [
     "Options",

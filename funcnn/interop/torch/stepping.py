@@ -18,8 +18,8 @@ from funcnn.interop.torch.sameness import is_same_from_zeros
 from funcnn.interop.torch.sharing import representatives
 from funcnn.interop.torch.stand_ins import done
 from funcnn.interop.torch.step import Remembered, Step, examples, filled, layout, remembered_tensors
+from funcnn.interop.torch.traced import Pair, Traced, TracedStep, interned
 from funcnn.interop.torch.tracing import traced
-from funcnn.interop.torch.whole import Pair, Traced, TracedStep, interned
 
 __all__ = ["traced_step"]
 
