@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from funcnn.core import Samples, TrainState
+from funcnn.core.caches import compiled
 from funcnn.core.keys import step_key
 from funcnn.loop.batches import taken
 from funcnn.loop.forms.form import Cost, Kept, Shapes
@@ -46,7 +47,7 @@ class Whole:
     ) -> tuple[TrainState, Float[Array, ""]]:
         """The step on these samples."""
         state = kept.state
-        params, optimizer_state, loss = _step_of(problem).step(
+        params, optimizer_state, loss = compiled(_step_of(problem).step)(
             state.params,
             state.optimizer_state,
             taken(kept.data, rows),
