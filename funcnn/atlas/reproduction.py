@@ -75,8 +75,9 @@ def reproduce(
 
     Or a module of PyTorch, and its own eager loop: where runs of PyTorch that start one rounding
     apart part from each other, the comparison ends. A module may draw random numbers (dropout,
-    noise): PyTorch's loop is then given those that funcnn draws, in the order of its draws, and
-    PyTorch's own generator is left as it is. A loop that draws in another order is refused.
+    noise): PyTorch's loop is then given those that funcnn draws, in the order of its draws, which
+    takes it longer. A loop that draws in another order is refused. PyTorch's own generator is left
+    as it is.
 
     Args:
         experiment: the name of one of ``funcnn.experiments.EXPERIMENTS``, or a
