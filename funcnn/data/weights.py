@@ -58,7 +58,8 @@ def load_params(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read params that :func:`save_params` wrote, as NumPy arrays.
 
     Those of a PyTorch module, which its result's ``save`` wrote, come by the names of its
-    ``state_dict``, such as ``"0.weight"``; ``safetensors.torch.load_file`` gives them as tensors.
+    ``state_dict``, such as ``"0.weight"``: ``net.load_state_dict({name: torch.from_numpy(one) for
+    name, one in load_params(path).items()})``, or ``safetensors.torch.load_file(path)``.
 
     Raises:
         ArgumentError: where the file is absent, damaged, or of another ending.

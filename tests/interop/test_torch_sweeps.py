@@ -129,7 +129,7 @@ def test_optimizers_of_one_step_go_side_by_side_each_with_its_scheduler():
         own = copy.deepcopy(net)
         made = optim.RMSprop(own.parameters(), lr=rate)
         assert np.abs(losses - eagerly(own, made, make(made))).max() < CLOSE
-    with pytest.raises(funcnn.ArgumentError, match="of the list, 0 are of an optimizer"):
+    with pytest.raises(funcnn.ArgumentError, match="0 of the list are of an optimizer"):
         swept(net, optimizer=optimizers, scheduler=schedulers[:2])
 
 
@@ -167,6 +167,24 @@ def test_every_number_of_an_optimizer_is_swept(name):
         expected = eagerly(own, make(own.parameters(), **given, **{name: value}))
         assert np.abs(losses - expected).max() < CLOSE
     assert np.abs(result.losses[0] - result.losses[1]).max() > 1e-5
+
+
+def test_numbers_that_groups_have_of_their_own_are_refused():
+    net = network()
+    parts = [{"params": net[0].parameters(), "lr": 0.02}, {"params": net[2].parameters()}]
+    optimizer = optim.SGD(parts, lr=0.003)
+    with pytest.raises(funcnn.ArgumentError, match="groups of parameters have their own, 0.02, 0"):
+        swept(net, optimizer=optimizer, learning_rate=RATES)
+    scheduler = SCHEDULERS["step"](optimizer)
+    with pytest.raises(funcnn.ArgumentError, match="groups of parameters have their own, 0.02, 0"):
+        swept(net, optimizer=optimizer, scheduler=scheduler, learning_rate=RATES)
+
+
+def test_numbers_that_pytorch_refuses_are_refused():
+    net = network()
+    optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9, nesterov=True)
+    with pytest.raises(funcnn.ArgumentError, match="SGD refuses it: Nesterov"):
+        swept(net, optimizer=optimizer, dampening=[0.0, 0.5])
 
 
 def test_a_number_of_another_optimizer_is_refused():

@@ -223,6 +223,26 @@ def test_a_step_of_one_s_own_does_whatever_a_loop_does():
     assert all(one.grad is None for one in net.parameters())
 
 
+class Shaped(nn.Module):
+    """Makes a tensor by another's shape, in PyTorch's older way."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = network()
+
+    def forward(self, x):
+        h = self.inner(x)
+        return h * h.new(h.shape).fill_(2.0).sum() / h.new([4.0, 5.0]).sum()
+
+
+def test_a_shape_is_no_list_of_numbers():
+    net = Shaped()
+    own = copy.deepcopy(net)
+    result = funcnn.train(net, (X, Y), loss=nn.MSELoss(), optimizer=sgd(net, 1e-3), steps=5)
+    expected = eagerly(usual(own, sgd(own, 1e-3)), ALL * 5)
+    assert np.abs(result.losses - expected).max() < CLOSE
+
+
 def test_an_optimizer_that_was_used_goes_on_from_what_it_remembers():
     net = network()
     optimizer = optim.SGD(net.parameters(), lr=0.05, momentum=0.9, dampening=0.1)

@@ -13,8 +13,9 @@ from funcnn.core import ArgumentError, Params, Samples
 from funcnn.interop.torch.numbers import (
     Place,
     checked,
-    everywhere,
     places_of,
+    require_accepted,
+    require_one,
     scheduled,
     table,
     values_at,
@@ -23,6 +24,7 @@ from funcnn.interop.torch.step import Step
 from funcnn.interop.torch.stepping import traced_step
 from funcnn.interop.torch.traced import TracedStep
 from funcnn.loop.whole import StepMaker
+from funcnn.optimizers import Schedule
 
 __all__ = ["Maker"]
 
@@ -57,10 +59,13 @@ class Maker(StepMaker):
         """With other numbers, in all groups."""
         made = self
         for name, value in numbers.items():
-            places = everywhere(made.own.optimizer, name)
-            if not places:
-                kind = type(made.own.optimizer).__name__
-                raise ArgumentError(f"{name}: {kind} has no such number")
+            if isinstance(value, Schedule):
+                raise ArgumentError(
+                    f"{name}: a schedule of funcnn is for its own optimizers; one of torch.optim "
+                    f"takes scheduler="
+                )
+            places = require_one(made.own.optimizer, name)
+            require_accepted(made.own.optimizer, name, places, checked(name, value))
             if made.own.scheduler is not None and name == "learning_rate":
                 made = made._begun_at(checked(name, value))
                 continue

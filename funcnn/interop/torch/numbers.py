@@ -6,6 +6,7 @@ import copy
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ __all__ = [
     "epoch_of",
     "everywhere",
     "places_of",
+    "require_accepted",
+    "require_one",
     "scheduled",
     "set_numbers",
     "table",
@@ -103,6 +106,47 @@ def everywhere(optimizer: Optimizer, name: str) -> list[Place]:
     return [place for place, _ in _floats(optimizer) if place.name == name]
 
 
+def require_one(optimizer: Optimizer, name: str) -> list[Place]:
+    """All places of a number that is the same in all groups of parameters.
+
+    Raises:
+        ArgumentError: where there is none, or groups have their own.
+    """
+    places, floats = everywhere(optimizer, name), dict(_floats(optimizer))
+    if not places:
+        raise ArgumentError(f"{name}: {type(optimizer).__name__} has no such number")
+    values = [floats[place] for place in places]
+    if name == "learning_rate":  # A scheduler remembers where it began.
+        groups = [optimizer.param_groups[place.group] for place in places]
+        values = [float(group.get("initial_lr", group["lr"])) for group in groups]
+    if len(set(values)) > 1:
+        raise ArgumentError(
+            f"{name}: the groups of parameters have their own, {', '.join(map(str, values))}; to "
+            f"sweep them give several optimizers, optimizer=[...]"
+        )
+    return places
+
+
+def require_accepted(
+    optimizer: Optimizer, name: str, places: Sequence[Place], value: float
+) -> None:
+    """Refuse a number that PyTorch's own optimizer would not take.
+
+    Raises:
+        ArgumentError: with its reason.
+    """
+    kind, groups = type(optimizer), [dict(group) for group in optimizer.param_groups]
+    if kind.__module__.split(".")[:2] != ["torch", "optim"]:
+        return
+    set_numbers(groups, {name: places}, {name: value})
+    for group in groups:
+        own = [one for one in signature(kind).parameters if one in group and one != "params"]
+        try:
+            kind([torch.zeros(1, requires_grad=True)], **{one: group[one] for one in own})
+        except ValueError as error:
+            raise ArgumentError(f"{name}={value!r}: {kind.__name__} refuses it: {error}") from None
+
+
 def values_at(optimizer: Optimizer, places: Mapping[str, Sequence[Place]]) -> dict[str, float]:
     """The numbers at their places."""
     floats = dict(_floats(optimizer))
@@ -159,7 +203,10 @@ def scheduled(
             "run; take one that follows from the step alone, or patience= to stop the run"
         )
     if getattr(scheduler, "optimizer", None) is not optimizer:
-        raise ArgumentError("scheduler: it is another optimizer's")
+        raise ArgumentError(
+            "scheduler: it is another optimizer's; several optimizers of a sweep have a list of "
+            "schedulers, one each"
+        )
     own, following = copy.deepcopy((optimizer, scheduler))
     if learning_rate is not None:
         _make_with(own, following, learning_rate)

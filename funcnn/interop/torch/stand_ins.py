@@ -107,7 +107,13 @@ class Redirected(TorchFunctionMode):
     ) -> Any:
         """Call the function with the stand-ins."""
         del types
-        args, kwargs = tree_map(lambda one: self.stand_ins.get(id(one), one), (args, kwargs or {}))
+        given = args, kwargs or {}
+        # A shape would become a tuple, which Tensor.new takes for numbers.
+        args, kwargs = tree_map(
+            lambda one: self.stand_ins.get(id(one), one),
+            given,
+            is_leaf=lambda one: isinstance(one, torch.Size),
+        )
         return func(*args, **kwargs)
 
 

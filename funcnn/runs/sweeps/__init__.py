@@ -88,8 +88,9 @@ def sweep(
     ``learning_rate``, ``momentum``, ``weight_decay``, ``dampening``, ``alpha``, ``eps``,
     ``beta1`` and ``beta2``, and of PyTorch's optimizers ``lambd``, ``lr_decay``,
     ``momentum_decay`` and ``rho``. Any of them is swept if it is given as a list, a tuple, a
-    range or an array of one axis. A module's ``scheduler`` begins at each member's learning rate,
-    as if the optimizer had been made with it. ``params=[tree, tree]`` starts members from several
+    range or an array of one axis; a number of which groups of parameters have their own is not.
+    A module's ``scheduler`` begins at each member's learning rate, as if the optimizer had been
+    made with it. ``params=[tree, tree]`` starts members from several
     trees of params; the settings then name a tree by its place in the list. Seeds from which
     nothing follows are refused: where all start from the same params, as from a module's own, and
     each step takes all samples and draws nothing.
@@ -311,9 +312,10 @@ def _require_different(kind: Kind, settings: Sequence[Mapping[str, Any]]) -> Non
         if seeds.setdefault(tuple(setting.items()), seed) != seed:
             raise ArgumentError(
                 "seed: nothing follows from it, and members that differ in it alone would be the "
-                "same run: all start from the same params, and each step takes all samples. Give "
-                "params=[...], several trees, or none to draw them by the seed (a PyTorch module "
-                "as the model funcnn.interop.from_torch(net)), or a batch_size, or resample=True"
+                "same run: all start from the same params, and take the same samples at each step. "
+                "Give params=[...], several trees, or none to draw them by the seed (a PyTorch "
+                "module as the model funcnn.interop.from_torch(net)), or a batch_size below the "
+                "number of samples, shuffled, or resample=True"
             )
 
 

@@ -89,8 +89,8 @@ def of_one(arguments: Mapping[str, Any]) -> dict[str, Any]:
         own = [one for one in schedulers if getattr(one, "optimizer", None) is given["optimizer"]]
         if len(own) != 1:
             raise ArgumentError(
-                f"scheduler: of the list, {len(own)} are of an optimizer; give one for each of "
-                f"optimizer=[...]"
+                f"scheduler: {len(own)} of the list are of an optimizer of the sweep; give exactly "
+                f"one for each of optimizer=[...] (for none LambdaLR(optimizer, lambda step: 1.0))"
             )
         given["scheduler"] = own[0]
     return given
