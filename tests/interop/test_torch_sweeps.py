@@ -173,10 +173,10 @@ def test_numbers_that_groups_have_of_their_own_are_refused():
     net = network()
     parts = [{"params": net[0].parameters(), "lr": 0.02}, {"params": net[2].parameters()}]
     optimizer = optim.SGD(parts, lr=0.003)
-    with pytest.raises(funcnn.ArgumentError, match="groups of parameters have their own, 0.02, 0"):
+    with pytest.raises(funcnn.ArgumentError, match="groups of parameters have their own"):
         swept(net, optimizer=optimizer, learning_rate=RATES)
     scheduler = SCHEDULERS["step"](optimizer)
-    with pytest.raises(funcnn.ArgumentError, match="groups of parameters have their own, 0.02, 0"):
+    with pytest.raises(funcnn.ArgumentError, match="groups of parameters have their own"):
         swept(net, optimizer=optimizer, scheduler=scheduler, learning_rate=RATES)
 
 
