@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array
-
-if TYPE_CHECKING:  # It takes a while to import.
-    from jax.extend.core import ClosedJaxpr
 
 __all__ = ["members_first"]
 
@@ -45,8 +42,8 @@ def members_first(function: Callable[..., Result]) -> Callable[..., Result]:
     return call
 
 
-def _computed(function: ClosedJaxpr, inputs: Sequence[Any]) -> list[Any]:
-    """What a function gives, operation by operation."""
+def _computed(function: Any, inputs: Sequence[Any]) -> list[Any]:
+    """What a function, as JAX has written it out, gives, operation by operation."""
     known = dict(zip(function.jaxpr.constvars, function.consts, strict=True))
     known |= dict(zip(function.jaxpr.invars, inputs, strict=True))
 

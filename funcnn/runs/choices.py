@@ -22,6 +22,7 @@ from funcnn.runs.foreign import ADAPTERS
 __all__ = [
     "DEFAULTS",
     "NUMBERS",
+    "OF_PYTORCH",
     "Defaults",
     "choose_loss",
     "choose_optimizer",
@@ -33,12 +34,11 @@ __all__ = [
 ]
 
 
-NUMBERS = (
-    "learning_rate", "momentum", "weight_decay", "alpha", "eps", "beta1", "beta2",
-    "dampening", "lambd", "lr_decay", "momentum_decay", "rho",
-)  # fmt: skip
-"""The optimizers' numbers that live in their state, and so can differ between members of a sweep;
-the last four are of optimizers of PyTorch, for its modules."""
+NUMBERS = ("learning_rate", "momentum", "weight_decay", "alpha", "eps", "beta1", "beta2")
+"""The optimizers' numbers that live in their state, and so can differ between members of a sweep."""
+
+OF_PYTORCH = ("dampening", "lambd", "lr_decay", "momentum_decay", "rho")
+"""Those that optimizers of PyTorch have beside, for its modules."""
 
 SHARES = ("alpha", "beta1", "beta2", "dropout", "momentum", "rho")
 """Numbers that mean something else where they are 1."""

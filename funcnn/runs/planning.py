@@ -39,7 +39,7 @@ from funcnn.loop.whole import StepMaker
 from funcnn.losses import OPTIONS
 from funcnn.optimizers import OPTIMIZERS
 from funcnn.runs.choices import (
-    NUMBERS,
+    OF_PYTORCH,
     choose_loss,
     choose_optimizer,
     input_axes,
@@ -253,7 +253,7 @@ def accepted_by(*functions: Callable[..., Any]) -> list[str]:
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is not parameter.VAR_KEYWORD
     ]
-    return [*named, *sorted(OPTIONS), *NUMBERS]
+    return [*named, *sorted(OPTIONS), *OF_PYTORCH]
 
 
 def _refuse_traced(**given: Any) -> None:

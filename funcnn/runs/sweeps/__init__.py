@@ -85,8 +85,8 @@ def sweep(
     Where a member diverges, the others go on, and it is marked in the result.
 
     What can be swept is the seed, and every number of the optimizer:
-    ``learning_rate``, ``momentum``, ``weight_decay``, ``dampening``, ``alpha``, ``eps``,
-    ``beta1`` and ``beta2``, and of PyTorch's optimizers ``lambd``, ``lr_decay``,
+    ``learning_rate``, ``momentum``, ``weight_decay``, ``alpha``, ``eps``, ``beta1`` and
+    ``beta2``, and of PyTorch's optimizers ``dampening``, ``lambd``, ``lr_decay``,
     ``momentum_decay`` and ``rho``. Any of them is swept if it is given as a list, a tuple, a
     range or an array of one axis; a number of which groups of parameters have their own is not.
     A module's ``scheduler`` begins at each member's learning rate, as if the optimizer had been

@@ -9,11 +9,14 @@ from typing import Any
 
 from funcnn.core import ArgumentError, ArgumentTypeError
 from funcnn.data.arrays import to_numpy
-from funcnn.runs.choices import NUMBERS
+from funcnn.runs.choices import NUMBERS, OF_PYTORCH
 from funcnn.runs.sweeps.folds import FOLD
 from funcnn.runs.sweeps.kinds import APART
 
 __all__ = ["MODES", "combined", "refuse_several", "swept_values"]
+
+ALONE = ("seed", *NUMBERS, *OF_PYTORCH)
+"""The arguments of which several values differ between members of one kind."""
 
 LISTS = (
     "data", "target", "categories", "params", "metrics", "validation", "sample_weight", "batches",
@@ -44,7 +47,7 @@ def refuse_several(arguments: Mapping[str, Any]) -> None:
         if name in APART:
             if type(value) not in (list, range) and name not in TUPLES:
                 raise ArgumentTypeError(f"{name}={value!r:.60}: several values are a list")
-        elif name not in ("seed", *NUMBERS):
+        elif name not in ALONE:
             raise ArgumentTypeError(
                 f"{name}={value!r:.60}: {name} is not swept, and needs one value: call sweep once "
                 f"for each. {SWEPT}"
@@ -73,9 +76,9 @@ def swept_values(
     swept = {
         name: _as_values(name, value)
         for name, value in arguments.items()
-        if (name in ("seed", *NUMBERS) and _is_sequence(value)) or name in several
+        if (name in ALONE and _is_sequence(value)) or name in several
     }
-    for name in ("seed", *NUMBERS):
+    for name in ALONE:
         value = arguments.get(name)
         if isinstance(value, (str, bytes, Iterator, Set)):
             raise ArgumentTypeError(
