@@ -35,7 +35,7 @@ __all__ = [
 
 
 NUMBERS = ("learning_rate", "momentum", "weight_decay", "alpha", "eps", "beta1", "beta2")
-"""The optimizers' numbers that live in their state, and so can differ between members of a sweep."""
+"""The numbers of optimizers that live in their state, and so can differ between a sweep's members."""
 
 OF_PYTORCH = ("dampening", "lambd", "lr_decay", "momentum_decay", "rho")
 """Those that optimizers of PyTorch have beside, for its modules."""
