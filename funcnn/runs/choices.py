@@ -35,7 +35,8 @@ __all__ = [
 
 
 NUMBERS = ("learning_rate", "momentum", "weight_decay", "alpha", "eps", "beta1", "beta2")
-"""The numbers of optimizers that live in their state, and so can differ between a sweep's members."""
+"""The numbers of optimizers that live in their state, so that members of a sweep may differ in them.
+"""
 
 OF_PYTORCH = ("dampening", "lambd", "lr_decay", "momentum_decay", "rho")
 """Those that optimizers of PyTorch have beside, for its modules."""
