@@ -35,8 +35,7 @@ __all__ = [
 
 
 NUMBERS = ("learning_rate", "momentum", "weight_decay", "alpha", "eps", "beta1", "beta2")
-"""The numbers of optimizers that live in their state, so that members of a sweep may differ in them.
-"""
+"""The numbers that optimizers keep in their state: members of a sweep may differ in them."""
 
 OF_PYTORCH = ("dampening", "lambd", "lr_decay", "momentum_decay", "rho")
 """Those that optimizers of PyTorch have beside, for its modules."""
