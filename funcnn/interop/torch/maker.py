@@ -64,17 +64,17 @@ class Maker(StepMaker):
                     f"{name}: a schedule of funcnn is for its own optimizers; one of torch.optim "
                     f"takes scheduler="
                 )
-            places = require_one(made.own.optimizer, name)
-            require_accepted(made.own.optimizer, name, places, checked(name, value))
+            places, number = require_one(made.own.optimizer, name), checked(name, value)
+            require_accepted(made.own.optimizer, name, places, number)
             if made.own.scheduler is not None and name == "learning_rate":
-                made = made._begun_at(checked(name, value))
+                made = made._begun_at(number)
                 continue
             made._require_unscheduled(name, places)
             others = {
                 own: at for own, at in made.places.items() if not set(at).intersection(places)
             }
             kept = {own: made.numbers[own] for own in others}
-            if number := checked(name, value):
+            if number:
                 others, kept = others | {name: places}, kept | {name: number}
                 zeros = made.zeros
             else:

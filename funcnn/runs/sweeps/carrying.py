@@ -61,11 +61,8 @@ def carried_out(kinds: Sequence[Kind], settings: list[dict[str, Any]], ways: Way
         SweepError: where groups could not be trained, with the members of all others.
     """
     begin = time.perf_counter()
-    if has_folds(settings) and (ways.halving is not None or isinstance(ways.keep, int)):
-        # Which folds are the best their mean tells, when all are done.
-        kept = ways._replace(keep="all")
-    else:
-        kept = ways
+    # Which folds are the best their mean tells, when all are done.
+    is_late = has_folds(settings) and (ways.halving is not None or isinstance(ways.keep, int))
     with contextlib.ExitStack() as stack:
         folder = ways.folder and stack.enter_context(ways.folder)
         width = ways.group or (folder and folder.group) or width_of(kinds, ways.workers)
@@ -76,6 +73,7 @@ def carried_out(kinds: Sequence[Kind], settings: list[dict[str, Any]], ways: Way
         groups = [math.ceil(len(kind.members) / kind.width(width)) for kind in kinds]
         steps = sum(kind.plan.steps * count for kind, count in zip(kinds, groups, strict=True))
         bar = stack.enter_context(Bar(steps, ways.progress))
+        kept = ways._replace(keep="all") if is_late else ways
         work = _Work(kinds, kept, width, bar, interrupts)
         found = _by_halves(work, settings) if ways.halving else _at_once(work)
     result = joined(kinds, settings, found, width, time.perf_counter() - begin, ways.keep)
@@ -87,7 +85,7 @@ def carried_out(kinds: Sequence[Kind], settings: list[dict[str, Any]], ways: Way
 
 
 class _Work:
-    """Trains groups, or finds them in the folder; the sweep has these in common.
+    """Trains groups or finds them in the folder, for a plain sweep and for a halving alike.
 
     Args:
         kinds: the members, and what they do.

@@ -25,14 +25,13 @@ APART = (
 )  # fmt: skip
 """The arguments of ``train`` of which a list gives members of several kinds."""
 
-
 SAMPLES = ("data", "fold")
 """Those of the values that say no more than what to train on."""
 
 RATE = "learning_rate"
 
 NUMBERED = ("optimizer", RATE)
-"""Those whose numbers stand in the state, and may differ between members of one kind."""
+"""Those of the values whose numbers stand in the state, and may differ between members of one kind."""
 
 
 class Kind(NamedTuple):
