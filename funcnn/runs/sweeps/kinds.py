@@ -31,7 +31,7 @@ SAMPLES = ("data", "fold")
 RATE = "learning_rate"
 
 NUMBERED = ("optimizer", RATE)
-"""Those of the values whose numbers stand in the state, and may differ between members of one kind."""
+"""Those whose numbers stand in the state, and may differ between members of one kind."""
 
 
 class Kind(NamedTuple):
