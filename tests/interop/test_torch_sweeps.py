@@ -97,6 +97,20 @@ def test_a_scheduler_begins_at_the_learning_rate_of_each_member(kind, grouped):
     assert optimizer.param_groups[0]["initial_lr"] == 0.05
 
 
+def test_a_schedule_may_stay_where_it_begins_at_one_of_the_rates():
+    net = network()
+    optimizer = optim.SGD(net.parameters(), lr=0.1)
+    # 0.5 stands in the shared plan for a number that is swept.
+    for lowest, rates in ((0.01, [0.01, 0.03]), (0.5, [0.2, 0.3])):
+        scheduler = schedules.CosineAnnealingLR(optimizer, 20, lowest)
+        result = swept(net, optimizer=optimizer, scheduler=scheduler, learning_rate=rates)
+        for rate, losses in zip(rates, result.losses, strict=True):
+            own = copy.deepcopy(net)
+            made = optim.SGD(own.parameters(), lr=rate)
+            expected = eagerly(own, made, schedules.CosineAnnealingLR(made, 20, lowest))
+            assert np.abs(losses - expected).max() < CLOSE
+
+
 def test_a_scheduler_that_may_not_go_by_the_rate_is_refused():
     net = network()
     optimizer = optim.SGD(net.parameters(), lr=0.01)

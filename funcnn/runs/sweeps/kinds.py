@@ -167,14 +167,22 @@ def _on_schedule(kind: Kind) -> Kind:
     """The kind, each member with the schedule that begins at its own learning rate."""
     maker, steps = kind.plan.optimizer, kind.plan.steps
     rates = {own.get(RATE) for own in kind.own}
-    if not isinstance(maker, StepMaker) or kind.plan.schedule is None or rates == {None}:
+    if not isinstance(maker, StepMaker) or rates == {None}:
+        return kind
+    made = {rate: maker.given({RATE: rate}) for rate in rates}
+    schedules = {rate: one.numbers_after(steps) or {} for rate, one in made.items()}
+    scheduled = sorted({name for one in schedules.values() for name in one})
+    if not scheduled:
         return kind
     begun = {}
-    for rate in rates:
-        made = maker.given({RATE: rate})
+    for rate, schedule in schedules.items():
         # They have a name a group, and at first may be a share of the rate.
-        named = {name: one for name, one in made.numbers.items() if name.startswith(RATE)}
-        begun[rate] = named | {"schedule": made.numbers_after(steps)}
+        numbers = {name: one for name, one in made[rate].numbers.items() if name.startswith(RATE)}
+        # A schedule may stay where it begins at one rate, and not at another.
+        table = {
+            name: schedule.get(name, np.full(steps, made[rate].numbers[name])) for name in scheduled
+        }
+        begun[rate] = numbers | {"schedule": table}
     return kind._replace(own=[one | begun[one[RATE]] for one in kind.own])
 
 
