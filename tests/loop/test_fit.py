@@ -47,6 +47,21 @@ def test_a_step_is_optax_by_hand():
     assert int(state.step) == 3
 
 
+@pytest.mark.parametrize("loss", [sum_squared_error, mean_squared_error])
+@pytest.mark.parametrize("largest", [1.0, 1e19])
+def test_a_step_is_right_up_to_the_largest_numbers(loss, largest):
+    x = jnp.array([1.0, -0.5, 0.25], jnp.float32)
+    y = largest * jnp.array([1.0, 0.5, -1.0], jnp.float32)
+    model = funcnn.Model(None, lambda params, x: params["w"] * x)
+    state = initial_state({"w": jnp.float32(largest)}, sgd(1e-2), KEY)
+    state, value = make_update(model, loss, sgd(1e-2))(state, (x, y))
+    # The errors are 0, -1 and 1.25 of the largest; in float64 nothing is near a limit.
+    share = 1.0 if loss is sum_squared_error else 1 / 3
+    np.testing.assert_allclose(float(value), share * 2.5625 * largest**2, rtol=1e-6)
+    slope = share * 2 * (0.5 + 1.25 * 0.25) * largest
+    np.testing.assert_allclose(state.params["w"], largest - 1e-2 * slope, rtol=1e-6)
+
+
 def test_update_is_pure():
     optimizer = momentum(1e-2)
     update = make_update(MODEL, sum_squared_error, optimizer)

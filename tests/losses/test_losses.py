@@ -135,6 +135,14 @@ def test_a_small_beta_is_no_trap_in_float32(beta):
     np.testing.assert_allclose(gradient, np.array([0, 1, -1]) / 3, rtol=1e-6)
 
 
+def test_sum_squared_error_has_a_second_derivative():
+    error, direction = jnp.array([0.5, -3.0]), jnp.array([1.0, 2.0])
+    gradient = jax.grad(lambda error: losses.sum_squared_error(error, jnp.zeros(2)))
+    np.testing.assert_array_equal(jax.jacfwd(gradient)(error), 2 * np.eye(2))
+    value, change = jax.jvp(gradient, (error,), (direction,))
+    np.testing.assert_array_equal((value, change), (2 * error, 2 * direction))
+
+
 def test_arrays_of_numpy_and_traced_options_are_taken():
     def total(number):
         return (

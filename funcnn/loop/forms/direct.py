@@ -86,9 +86,14 @@ def value_and_grad(
     if problem.gradient == "manual" and model.value_and_grad is not None:
         return model.value_and_grad(params, x, y)
     draw = (step_key(key, step),) if model.stochastic else ()
-    return jax.value_and_grad(
-        lambda params: loss_of(problem.loss, compiled(model.apply)(params, x, *draw), y, weight)
-    )(params)
+
+    def half_of_loss(params: Params) -> Float[Array, ""]:
+        return loss_of(problem.loss, compiled(model.apply)(params, x, *draw), y, weight) / 2
+
+    # A half and its double are exact. The derivative of half a square is the error itself: XLA
+    # leaves out a multiplication of all predictions.
+    half, gradient = jax.value_and_grad(half_of_loss)(params)
+    return 2 * half, jax.tree.map(lambda leaf: 2 * leaf, gradient)
 
 
 def _elementwise(problem: Problem) -> Recipe | None:
