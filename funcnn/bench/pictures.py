@@ -72,7 +72,7 @@ def benchmark(result: records.Benchmark) -> Figure:
 def scaling(result: records.Scaling) -> Figure:
     """A row for each axis: cost, first call and memory (or efficiency), a line for each peer."""
     axes = list(dict.fromkeys(point.axis for point in result.points))
-    figure, grid = _figure(result, len(axes), 3, (12, 2.9 * len(axes)))
+    figure, grid = _figure(result, len(axes), 3, (13, 2.9 * len(axes)))
     for row, axis in enumerate(axes):
         cost, first, memory = grid[3 * row : 3 * row + 3]
         along = [point for point in result.points if point.axis == axis]
@@ -98,7 +98,7 @@ def scaling(result: records.Scaling) -> Figure:
             memory.set(yscale="linear", ylabel="efficiency", ylim=(0, None))
             for ax in (cost, first, memory):
                 ax.set(xscale="linear", xticks=AXES[axis].sizes)
-        cost.legend(fontsize=6)
+        memory.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

@@ -32,7 +32,9 @@ a type that it inherits from, is defined in; of a pair of functions, by the pack
 def adapted(arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments of ``train`` in funcnn's own words, whichever library the model is of.
 
-    Adapting one object twice gives equal models, so that what was compiled is found again.
+    Adapting one object twice gives equal models, so that what was compiled is found again; but for
+    a module of PyTorch with an optimizer of funcnn or of optax, whose code may have been edited
+    in place: for it ``from_torch`` gives one model to keep.
 
     Args:
         arguments: what ``train`` or ``sweep`` was given, by name: ``model`` at least, and also
