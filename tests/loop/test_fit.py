@@ -52,7 +52,7 @@ def test_a_step_is_optax_by_hand():
 def test_a_step_is_right_up_to_the_largest_numbers(loss, largest):
     x = jnp.array([1.0, -0.5, 0.25], jnp.float32)
     y = largest * jnp.array([1.0, 0.5, -1.0], jnp.float32)
-    model = funcnn.Model(None, lambda params, x: params["w"] * x)
+    model = funcnn.Model(None, lambda params, x: params["w"] * x, linear=True)
     state = initial_state({"w": jnp.float32(largest)}, sgd(1e-2), KEY)
     state, value = make_update(model, loss, sgd(1e-2))(state, (x, y))
     # The errors are 0, -1 and 1.25 of the largest; in float64 nothing is near a limit.
@@ -60,6 +60,19 @@ def test_a_step_is_right_up_to_the_largest_numbers(loss, largest):
     np.testing.assert_allclose(float(value), share * 2.5625 * largest**2, rtol=1e-6)
     slope = share * 2 * (0.5 + 1.25 * 0.25) * largest
     np.testing.assert_allclose(state.params["w"], largest - 1e-2 * slope, rtol=1e-6)
+
+
+def test_a_rule_for_reverse_mode_is_given_what_the_whole_loss_has():
+    @jax.custom_vjp
+    def cut(x):
+        return x
+
+    cut.defvjp(lambda x: (x, None), lambda _, gradient: (jnp.clip(gradient, -1.0, 1.0),))
+    model = funcnn.Model(None, lambda params, x: cut(params["w"] * x))
+    state = initial_state({"w": jnp.float32(0.0)}, sgd(1.0), KEY)
+    update = make_update(model, sum_squared_error, sgd(1.0))
+    state, _ = update(state, (jnp.ones(1), jnp.full(1, 0.75)))
+    assert float(state.params["w"]) == 1.0  # The gradient is -1.5, cut to -1.
 
 
 def test_update_is_pure():

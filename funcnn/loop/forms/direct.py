@@ -21,6 +21,7 @@ from funcnn.loop.gradient import gradient_step, loss_of
 from funcnn.loop.problem import Problem
 from funcnn.loop.products import members_first
 from funcnn.loop.whole import WholeStep
+from funcnn.losses import sum_squared_error
 from funcnn.optimizers.optimizer import Recipe, each_buffer
 
 __all__ = ["DIRECT", "Direct", "value_and_grad"]
@@ -87,12 +88,15 @@ def value_and_grad(
         return model.value_and_grad(params, x, y)
     draw = (step_key(key, step),) if model.stochastic else ()
 
-    def half_of_loss(params: Params) -> Float[Array, ""]:
-        return loss_of(problem.loss, compiled(model.apply)(params, x, *draw), y, weight) / 2
+    def loss_at(params: Params) -> Float[Array, ""]:
+        return loss_of(problem.loss, compiled(model.apply)(params, x, *draw), y, weight)
 
+    if not (model.linear and problem.loss is sum_squared_error):
+        return jax.value_and_grad(loss_at)(params)
     # A half and its double are exact. The derivative of half a square is the error itself: XLA
-    # leaves out a multiplication of all predictions.
-    half, gradient = jax.value_and_grad(half_of_loss)(params)
+    # leaves out a multiplication of all predictions. A rule of a user's own for reverse mode might
+    # not give half of the gradient for half of the loss; here there is none.
+    half, gradient = jax.value_and_grad(lambda params: loss_at(params) / 2)(params)
     return 2 * half, jax.tree.map(lambda leaf: 2 * leaf, gradient)
 
 
