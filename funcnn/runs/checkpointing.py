@@ -93,7 +93,8 @@ def keeping_of(
         for part, asked in allowed.items()
         if asked is not None and checks.flag(f"other_{part}", asked)
     }
-    informative = INFORMATIVE | others
+    # Where there may be other samples, there may be as many as make it another step.
+    informative = INFORMATIVE | others | ({"step"} if "data" in others else set())
     manifest = manifest_of(plan, monitored)
     folder = CheckpointFolder(checkpoints, KEEP if keep is None else keep, manifest, informative)
     every = _every(EVERY if checkpoint_every is None else checkpoint_every)

@@ -55,6 +55,12 @@ class Evaluation(NamedTuple):
         loss = ["loss"] if self.prefix else []  # That of training is recorded anyway.
         return [self.prefix + name for name in (*loss, *(one.name for one in self.metrics))]
 
+    @property
+    def words(self) -> dict[str, Any]:
+        """What must be the same in a run that goes on."""
+        metrics = {metric.name: metric.function for metric in self.metrics}
+        return {"every": self.every, "scores": self.names, "metrics": metrics}
+
     def rows(self, steps: int) -> int:
         """How many records a run of so many steps has."""
         return -(-steps // self.every)
@@ -151,8 +157,7 @@ class Watched(NamedTuple):
         """What must be the same in a sweep that goes on."""
         if self.evaluation is None:
             return {}
-        words = {"every": self.evaluation.every, "scores": self.evaluation.names}
-        return words if self.patience is None else words | self.patience._asdict()
+        return self.evaluation.words | (self.patience._asdict() if self.patience else {})
 
     @property
     def higher_is_better(self) -> bool:

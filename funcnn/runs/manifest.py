@@ -19,11 +19,15 @@ import numpy as np
 from funcnn.checkpoints.manifest import CODE
 from funcnn.core import Samples
 from funcnn.core.functions import closure_of, globals_of
+from funcnn.core.keys import initial_key
+from funcnn.core.precision import numerics
 from funcnn.data.mapped import Mapped
 from funcnn.loop.placement import Placement
 from funcnn.loop.whole import WholeStep
 from funcnn.optimizers.optimizer import Recipe
 from funcnn.runs.plan import Plan
+from funcnn.runs.shapes import step_digest, structs
+from funcnn.runs.written import digest_of
 
 __all__ = ["described", "digest", "manifest_of", "of_samples"]
 
@@ -46,7 +50,7 @@ def manifest_of(plan: Plan, monitored: Mapping[str, Any]) -> dict[str, Any]:
     # The numbers of a state that the run starts from are in its digest.
     own = plan.numbers if plan.state is None else plan.named & plan.numbers.keys()
     return {
-        "versions": {name: importlib.metadata.version(name) for name in ("funcnn", "jax")},
+        "versions": _versions(),
         "model": plan.recipe or described(plan.model.apply),
         "loss": described(plan.loss),
         "optimizer": _optimizer(problem.optimizer),
@@ -64,6 +68,8 @@ def manifest_of(plan: Plan, monitored: Mapping[str, Any]) -> dict[str, Any]:
         "start": digest(plan.params if plan.state is None else plan.state),
         "monitored": described(monitored),
         "data": of_samples(plan.data, plan.validation),
+        "init": _init(plan),
+        "step": _code(step_digest(problem, plan.form, plan.shapes, structs(plan.data), plan.dtype)),
     }
 
 
@@ -129,6 +135,24 @@ def _samples(samples: Any) -> dict[str, Any] | None:
         return None
     shapes = [list(array.shape) for array in jax.tree.leaves(samples)]
     return {"shapes": shapes, "digest": digest(samples)}
+
+
+def _init(plan: Plan) -> dict[str, Any] | None:
+    """What draws the params that a run of a user's own model begins with."""
+    init = plan.model.init
+    if init is None or not (plan.recipe is plan.params is plan.state is None):
+        return None
+    with numerics(plan.dtype):
+        return _code(digest_of(init, initial_key(0)))
+
+
+def _code(digest: str) -> dict[str, Any]:
+    """What is computed: other versions may write the same in another way."""
+    return {CODE: {", ".join(map(" ".join, _versions().items())): digest}}
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in ("funcnn", "jax")}
 
 
 def _devices(placement: Placement | None) -> dict[str, Any] | None:

@@ -34,16 +34,19 @@ class Monitoring(NamedTuple):
         evaluations: records the scores; None where nobody asked for any.
         early_stopping: looks for the best; None where nobody asked for it.
         callbacks: calls the user's functions; None where there are none.
+        watched: what they look at.
     """
 
     evaluations: Evaluations | None = None
     early_stopping: EarlyStopping | None = None
     callbacks: Callbacks | None = None
+    watched: Watched = Watched()
 
     @property
     def observers(self) -> list[Observer]:
         """Those that there are."""
-        return [observer for observer in self if observer is not None]
+        known = (self.evaluations, self.early_stopping, self.callbacks)
+        return [observer for observer in known if observer is not None]
 
     @property
     def remembering(self) -> dict[str, Any]:
@@ -60,8 +63,7 @@ class Monitoring(NamedTuple):
         records, stopping = self.evaluations, self.early_stopping
         if records is None or (stopping is None and records.is_plain):
             return {}
-        words = {"every": records.every, "scores": records.names}
-        return words if stopping is None else words | stopping.patience._asdict()
+        return self.watched.words
 
     @property
     def is_over(self) -> bool:
@@ -106,7 +108,7 @@ def monitoring_of(
         ArgumentError, ArgumentTypeError: for arguments that cannot be used.
     """
     functions = _callbacks(callbacks)
-    evaluation, stopping = watched_of(
+    watched = evaluation, stopping = watched_of(
         plan,
         metrics=metrics,
         evaluate_every=evaluate_every,
@@ -126,6 +128,7 @@ def monitoring_of(
         if stopping is None
         else EarlyStopping(records, stopping, jax.tree.structure(plan.shapes.state.params)),
         Callbacks(functions, records, plan.steps) if functions else None,
+        watched,
     )
 
 

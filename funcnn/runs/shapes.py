@@ -33,6 +33,7 @@ from funcnn.loop.step import step_of
 from funcnn.loop.update import Update
 from funcnn.loop.whole import WholeStep
 from funcnn.optimizers.optimizer import Recipe
+from funcnn.runs.written import digest_of
 
 __all__ = [
     "Memory",
@@ -43,6 +44,7 @@ __all__ = [
     "memory_of",
     "params_shapes",
     "run_shapes",
+    "step_digest",
     "structs",
 ]
 
@@ -126,6 +128,13 @@ def memory_of(
     """The memory that a run needs."""
     leaves, tree = jax.tree.flatten(shapes.state)
     return _memory(problem, form, tree, tuple(leaves), data, dtype)
+
+
+def step_digest(problem: Problem, form: Form, shapes: RunShapes, data: Samples, dtype: str) -> str:
+    """What tells a run's step from any that computes something else; see ``written``."""
+    step, kept = _step_of(problem, form, shapes.state, data, dtype)
+    with numerics(dtype):
+        return digest_of(step, kept)
 
 
 def matching_params(params: Params, shapes: Structs) -> Params:
@@ -260,17 +269,9 @@ def _memory(
 ) -> Memory:
     from jax.extend.core import Literal  # It costs import time.
 
-    state, form_ = jax.tree.unflatten(tree(), leaves()), form()
-    update = _update(problem(), form_, data())
-
-    def enter(state: TrainState, data: Samples) -> Kept:
-        return form_.enter(update.problem, form_.begin(update.problem, state, data), data)
-
-    def step(kept: Kept) -> Any:
-        return step_of(update.problem, form_, kept, 0)
-
+    state = jax.tree.unflatten(tree(), leaves())
+    step, kept = _step_of(problem(), form(), state, data(), dtype())
     with numerics(dtype()):
-        kept = jax.eval_shape(enter, state, data())
         program = jax.make_jaxpr(step)(kept).jaxpr
     states, starts = jax.tree.leaves(kept.state), jax.tree.leaves(kept.start)
     read = {variable for equation in program.eqns for variable in equation.invars
@@ -282,6 +283,22 @@ def _memory(
         whole=made + 4 * sum(map(bytes_of, states)) + sum(map(bytes_of, starts)),
         data=sum(map(bytes_of, jax.tree.leaves(kept.data))),
     )
+
+
+def _step_of(
+    problem: Problem, form: Form, state: TrainState, data: Samples, dtype: str
+) -> tuple[Callable[[Kept], Any], Kept]:
+    """A step of a loop, and the shapes of what the loop holds."""
+    update = _update(problem, form, data)
+
+    def enter(state: TrainState, data: Samples) -> Kept:
+        return form.enter(update.problem, form.begin(update.problem, state, data), data)
+
+    def step(kept: Kept) -> Any:
+        return step_of(update.problem, form, kept, 0)
+
+    with numerics(dtype):
+        return step, jax.eval_shape(enter, state, data)
 
 
 def _traced(apply: Callable[..., Any], predict: Callable[..., Any], *arguments: Any) -> Any:

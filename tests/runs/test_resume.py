@@ -307,6 +307,45 @@ def test_a_function_of_one_s_own_that_was_edited_is_another_one(tmp_path):
         funcnn.train(model("return jnp.tanh(x @ params['w'])"), steps=6, resume=True, **asked)
 
 
+def test_an_attribute_that_a_step_reads_is_told_apart(tmp_path):
+    class Own:
+        def __init__(self, scale):
+            self.scale = scale
+
+        def init(self, _):
+            return {"w": jnp.zeros(3)}
+
+        def apply(self, params, x):
+            return self.scale * (x @ params["w"])
+
+    def trained(scale, steps):
+        own = Own(scale)
+        data = np.ones((4, 3)), np.ones(4)
+        return funcnn.train(
+            (own.init, own.apply), data, steps=steps, checkpoints=tmp_path, resume="auto"
+        )
+
+    trained(1.0, 2)
+    assert trained(1.0, 4).resumed_from == 2
+    with pytest.raises(funcnn.ArgumentError, match=r"(?s)another run.*step\.code"):
+        trained(2.0, 6)
+
+
+def test_a_metric_that_was_edited_is_another_one(tmp_path):
+    def trained(metric, steps):
+        data = np.ones((4, 3)), np.ones((4, 1))
+        return funcnn.train(
+            "mlp_linear", data, hidden=2, steps=steps, metrics={"own": metric},
+            checkpoints=tmp_path, resume="auto",
+        )  # fmt: skip
+
+    trained(lambda prediction, target: (prediction - target).mean(), 2)
+    again = trained(lambda prediction, target: (prediction - target).mean(), 4)
+    assert again.resumed_from == 2
+    with pytest.raises(funcnn.ArgumentError, match=r"(?s)another run.*metrics\.own\.code"):
+        trained(lambda prediction, target: (prediction + target).mean(), 6)
+
+
 def test_other_numbers_go_on_where_that_is_said(tmp_path):
     data = np.linspace(-1, 1, 8)[:, None], np.linspace(0, 1, 8)[:, None]
     asked = {"model": "mlp_linear", "data": data, "hidden": 3, "optimizer": "momentum"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import multiprocessing
 import os
@@ -86,6 +87,8 @@ def test_the_folder_fixes_the_width(tmp_path):
         ({"data": (X + 1, Y)}, "kinds.0.data.training.digest: "),
         ({"steps": 31}, "kinds.0.steps: 30 in the folder, 31 here"),
         ({"seed": range(8)}, "settings.seed: [0, 1, 2, 3, 4, 5, 6] in the folder"),
+        ({"hidden": 5}, "kinds.0.params.w1: [3, 4] in the folder, [3, 5] here"),
+        ({"hidden": (4, 4)}, "kinds.0.params.w3: nothing in the folder, [4, 2] here"),
         ({"keep": 2}, 'keep: "all" in the folder, 2 here'),
         ({"keep_every": 1}, "keep_every: 7 in the folder, 1 here"),
     ],
@@ -103,6 +106,46 @@ def test_another_sweep_s_folder_is_refused(other, words, tmp_path, whole, compil
     assert words in str(caught.value)
     assert compiled == []
     assert_same_bits(swept(folder=folder), whole)
+
+
+class Scaled:
+    """A model of one's own, its functions bound methods."""
+
+    def __init__(self, width=3, start=1.0, scale=1.0):
+        self.width, self.start, self.scale = width, start, scale
+
+    def init(self, key):
+        return {"w": self.start * jax.random.normal(key, (3, 2)), "b": jax.numpy.zeros(self.width)}
+
+    def apply(self, params, x):
+        return self.scale * x @ params["w"] + params["b"].sum()
+
+
+def mean_of(sign, prediction, target):
+    return sign * (prediction - target).mean()
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"model": Scaled(width=4)}, "kinds.0.params.b: [3] in the folder, [4] here"),
+        ({"model": Scaled(start=2.0)}, "kinds.0.init.code."),
+        ({"model": Scaled(scale=2.0)}, "kinds.0.step.code."),
+        ({"sign": -1}, "kinds.0.monitored.metrics.mean_of.with.0: 1 in the folder, -1 here"),
+    ],
+)
+def test_what_one_s_own_functions_hold_is_told_apart(other, words, tmp_path):
+    def own(model=Scaled(), sign=1):  # noqa: B008
+        return swept(
+            model=(model.init, model.apply), hidden=None, seed=[0, 1], folder=tmp_path,
+            metrics={"mean_of": functools.partial(mean_of, sign)},
+        )  # fmt: skip
+
+    expected = own()
+    assert_same_bits(own(), expected)
+    with pytest.raises(funcnn.ArgumentError) as caught:
+        own(**other)
+    assert words in str(caught.value)
 
 
 def test_another_machine_s_folder_is_refused(tmp_path):
@@ -202,6 +245,9 @@ def test_of_the_best_the_params_are_kept(keep, in_folder, tmp_path, whole):
                 found.result(member)
     with pytest.raises(IndexError):
         found.result(7)
+    if wanted:
+        expected = whole.predict(X, members=wanted)
+        np.testing.assert_array_equal(found.predict(X).members, expected.members)
 
 
 def test_a_folder_holds_no_states_of_members_that_were_surpassed(tmp_path, whole):

@@ -109,7 +109,8 @@ def _require_told_apart(kinds: Sequence[Kind], words: Sequence[Mapping[str, Any]
     known: dict[str, Any] = {}
     for kind, own in zip(kinds, words, strict=True):
         problem = kind.plan.problem
-        if known.setdefault(json.dumps(own), problem) != problem:
+        lasting = {name: one for name, one in own.items() if name not in ("init", "step")}
+        if known.setdefault(json.dumps(lasting), problem) != problem:
             raise ArgumentError(
                 "folder: two functions of a list (of models, optimizers or schedules) have one "
                 "name, which a folder knows them by; give each a name of its own, by def"
@@ -122,6 +123,7 @@ def _words(kind: Kind) -> dict[str, Any]:
     problem = manifest_of(plan, plan.watched.words)
     paths = jax.tree.leaves_with_path(plan.shapes.state.params)
     asked = {name: one for name, one in problem.items() if name != "versions"}
+    asked["params"] = {".".join(map(str, map(_key, path))): leaf.shape for path, leaf in paths}
     samples = _numbered([own["data"] for own in kind.own if "data" in own])
     if samples:
         del asked["data"]

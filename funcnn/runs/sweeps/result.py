@@ -16,7 +16,7 @@ from funcnn.core.keys import key_of
 from funcnn.core.precision import numerics
 from funcnn.plots import Axes
 from funcnn.runs.divergence import NEVER
-from funcnn.runs.history import History
+from funcnn.runs.history import History, of_losses
 from funcnn.runs.html import html
 from funcnn.runs.observers.evaluations import Best
 from funcnn.runs.predictor import Predictor
@@ -210,8 +210,8 @@ class SweepResult:
 
         Args:
             x: inputs, as ``train`` takes them.
-            members: whose predictions; of all that did not diverge without it. Such as
-                ``result.ranking[:5]`` for the five best.
+            members: whose predictions, such as ``result.ranking[:5]`` for the five best; without
+                it, of all that did not diverge and whose params were kept.
 
         Returns:
             The predictions of each, their mean and their spread, as :class:`Ensemble` says.
@@ -222,14 +222,16 @@ class SweepResult:
             DivergenceError: where a member that is asked for has diverged, or every one has.
             IndexError: where there is no such member.
         """
-        chosen = self._finite() if members is None else [operator.index(one) for one in members]
+        chosen = self._there() if members is None else [operator.index(one) for one in members]
         if not chosen:
             raise ArgumentError(f"members={members!r} holds no members")
         return ensemble([self._predictor(member) for member in chosen], x)
 
-    def _finite(self) -> list[int]:
-        """The members that did not diverge; where every one did, the one that lasted longest."""
-        return np.sort(self.ranking).tolist() or [int(self.diverged.argmax())]
+    def _there(self) -> list[int]:
+        """The members that can predict; where there are none, one whose error says why."""
+        ranking = self.ranking
+        there = np.intersect1d(ranking, self.kept).tolist()
+        return there or [int(ranking[0] if len(ranking) else self.diverged.argmax())]
 
     def _predictor(self, member: int) -> Predictor:
         member = range(len(self.settings))[member]
@@ -283,6 +285,8 @@ class SweepResult:
             return History.of_columns({"step": made, "epoch": made / kind.per_epoch} | scores)
         made = kind.logged_steps[kind.logged_steps < steps]
         losses = self.losses[member, np.searchsorted(self.logged_steps, made)]
+        if len(made) == steps:
+            return of_losses(losses, kind.per_epoch)
         made = made + 1
         return History.of_columns(
             {"step": made, "epoch": made / kind.per_epoch, "loss": losses.astype(np.float64)}

@@ -1,0 +1,82 @@
+"""A function as JAX writes it out, told from others by a digest.
+
+Two functions that compute the same in the same order have one digest, wherever their code stands;
+whatever changes what is computed changes it: a number of a closure, an attribute, the code of a
+function that is called, a library's version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+__all__ = ["digest_of"]
+
+
+def digest_of(function: Callable[..., Any], *arguments: Any) -> str:
+    """The SHA-256 of what a function computes, traced for arguments of these shapes.
+
+    Args:
+        function: of trees of arrays, to a tree of arrays.
+        *arguments: arrays, or their shapes and dtypes.
+    """
+    content = hashlib.sha256()
+    written, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
+    _write(written.jaxpr, written.consts, content.update)
+    content.update(repr(jax.tree.structure(shapes)).encode())
+    return content.hexdigest()
+
+
+def _write(program: Any, constants: Any, put: Callable[[bytes], None]) -> None:
+    """Operation by operation, with numbers for names: as many as there are in one program."""
+    places: dict[Any, int] = {}
+
+    def name(variable: Any) -> None:
+        put(f" {places.setdefault(variable, len(places))}:{variable.aval}".encode())
+
+    def read(variable: Any) -> None:
+        if hasattr(variable, "val"):  # A number, or an array, that stands in the program.
+            _write_value(variable.val, put)
+        else:
+            name(variable)
+
+    for constant, variable in zip(constants, program.constvars, strict=True):
+        name(variable)
+        _write_value(constant, put)
+    for variable in program.invars:
+        name(variable)
+    for operation in program.eqns:
+        put(f"\n{operation.primitive.name}".encode())
+        for variable in operation.invars:
+            read(variable)
+        for key in sorted(operation.params):
+            put(f" {key}=".encode())
+            _write_value(operation.params[key], put)
+        for variable in operation.outvars:
+            name(variable)
+    for variable in program.outvars:
+        read(variable)
+
+
+def _write_value(value: Any, put: Callable[[bytes], None]) -> None:
+    """A parameter of an operation: another program, an array, or anything with a ``repr``."""
+    if hasattr(value, "jaxpr") and hasattr(value, "consts"):
+        _write(value.jaxpr, value.consts, put)
+    elif hasattr(value, "eqns"):
+        _write(value, (), put)
+    elif isinstance(value, (tuple, list)):
+        for one in value:
+            _write_value(one, put)
+    elif isinstance(value, (np.ndarray, jax.Array)):
+        if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+            value = jax.random.key_data(value)
+        put(f"{value.dtype}{value.shape}".encode())
+        put(np.ascontiguousarray(value).tobytes())
+    else:
+        put(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)).encode())
