@@ -109,6 +109,8 @@ def sweep(
     )
     if save is not None:
         check_destination(save)
+        if keep == "losses":
+            raise funcnn.ArgumentError("--save: --keep losses keeps no params that it could write")
     if plot is not None:
         check_picture("--plot", plot)
     if table is not None:
@@ -187,6 +189,7 @@ def _write(
 def _summary(result: funcnn.SweepResult) -> dict[str, Any]:
     """The facts of a sweep: a row for each member, and which is the best."""
     forms = {kind.form for kind in result.kinds}
+    best = int(result.ranking[0]) if len(result.ranking) else None
     return {
         "dtype": result.dtype,
         "form": forms.pop() if len(forms) == 1 else sorted(forms),
@@ -197,8 +200,8 @@ def _summary(result: funcnn.SweepResult) -> dict[str, Any]:
             {name: value if _is_told(value) else None for name, value in row.items()}
             for row in result.rows()
         ],
-        "best": int(result.ranking[0]) if len(result.ranking) else None,
-        "formula": result.best().formula if len(result.ranking) else None,
+        "best": best,
+        "formula": result.best().formula if best in result.kept else None,
         "compile_seconds": result.compile_seconds,
         "run_seconds": result.run_seconds,
         **place(),

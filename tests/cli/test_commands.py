@@ -202,6 +202,10 @@ BAD = {
         ["sweep", "mlp", "--seed", "0:2", "--set", "group=3"],
         "group is set elsewhere",
     ),
+    "sweep-save": (
+        ["sweep", "mlp", "--seed", "0:2", "--keep", "losses", "--save", "best.npz"],
+        "--save: --keep losses keeps no params",
+    ),
     "sweep-plot": (["sweep", "mlp", "--seed", "0:2", "--plot", "p.bmp"], "'.bmp' is not known"),
     "sweep-csv": (["sweep", "mlp", "--seed", "0:2", "--csv", "/proc/t.csv"], "cannot be written"),
 }

@@ -119,6 +119,8 @@ def test_each_member_is_its_own_run(name):
         alone, one = funcnn.train(**shared | settings), result.result(member)
         np.testing.assert_allclose(result.losses[member], alone.losses, rtol=1e-10)
         np.testing.assert_array_equal(one.losses, result.losses[member])
+        for what, column in alone.history.items():
+            np.testing.assert_allclose(one.history[what], column, rtol=1e-10)
         for letter, own in alone.params.items():
             found = one.params[letter]
             assert (found.shape, found.dtype) == (own.shape, own.dtype)

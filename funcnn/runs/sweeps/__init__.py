@@ -136,7 +136,8 @@ def sweep(
         evaluate_every: the steps between two measurements; an epoch without it.
         monitor: the score that ranks the members, at the best record of each, whose params it
             has. Without it they are ranked by the last validation loss, where ``validation`` or
-            ``validation_fraction`` is given, or by the last loss.
+            ``validation_fraction`` is given, or by the last loss, which with ``batch_size`` is
+            that of one batch and says little.
         higher_is_better: which of the monitored score is the best, for a metric of your own
             (``mode`` of ``train``).
         patience: a member stops after so many records in a row without a better score.
