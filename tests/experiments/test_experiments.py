@@ -243,7 +243,8 @@ def test_a_model_of_one_s_own_takes_the_rest_from_an_experiment():
     model = funcnn.models.make("polynomial")
     result = funcnn.train((model.init, model.apply), experiment="sine/autograd", steps=50)
     expected = funcnn.train(experiment="sine/autograd", steps=50)
-    np.testing.assert_array_equal(result.losses, expected.losses)
+    # Of the named model half of the loss is differentiated, for it is known to be linear.
+    np.testing.assert_allclose(result.losses, expected.losses, rtol=1e-5)
 
 
 @pytest.mark.parametrize("experiment", ["sine/nothing", "", 3, ("sine", "nn")])

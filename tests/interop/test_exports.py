@@ -80,6 +80,7 @@ def test_a_model_that_decides_by_the_number_of_samples_is_exported_for_one(data,
     assert (np.asarray(call(x[:5])) == result.predict(x[:5])).all()
 
 
+@pytest.mark.slow
 def test_a_module_of_pytorch_is_exported_for_any_number_of_samples(tmp_path):
     torch = pytest.importorskip("torch")
     from torch import nn

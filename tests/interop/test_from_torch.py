@@ -467,6 +467,7 @@ def test_dropout_draws_by_the_key_and_predicts_without():
     assert result.predict(x).shape == (4, 1)
 
 
+@pytest.mark.slow
 def test_the_example_runs():
     assert doctest.testmod(funcnn.interop.torch).failed == 0
     assert funcnn.interop.from_torch is from_torch

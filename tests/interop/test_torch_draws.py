@@ -59,6 +59,7 @@ def difference(found):
     return np.abs(found.losses - found.reference_losses).max()
 
 
+@pytest.mark.slow
 def test_pytorch_s_own_loop_is_given_the_draws_of_the_compiled_one():
     net = Dropping()
     before, drawn = copy.deepcopy(net.state_dict()), torch.get_rng_state()

@@ -29,6 +29,7 @@ def made():
     return net, data, optimizer, torch.optim.lr_scheduler.StepLR(optimizer, 3)
 
 
+@pytest.mark.slow
 def test_a_module_has_a_page_with_its_parts_and_its_losses(made, tmp_path):
     net, data, optimizer, scheduler = made
     found = funcnn.reproduce(

@@ -131,6 +131,7 @@ def test_a_scheduler_that_may_not_go_by_the_rate_is_refused():
         swept(net, optimizer=cycled, scheduler=cycle, momentum=[0.5, 0.9])
 
 
+@pytest.mark.slow
 def test_optimizers_of_one_step_go_side_by_side_each_with_its_scheduler():
     net = network()
     makers = [SCHEDULERS["cosine"], SCHEDULERS["step"], SCHEDULERS["cosine"]]
@@ -147,6 +148,7 @@ def test_optimizers_of_one_step_go_side_by_side_each_with_its_scheduler():
         swept(net, optimizer=optimizers, scheduler=schedulers[:2])
 
 
+@pytest.mark.slow
 def test_a_folder_knows_the_numbers_of_optimizers(tmp_path):
     net = network()
 

@@ -290,6 +290,7 @@ def test_a_run_that_goes_on_from_a_checkpoint_or_a_state_gives_the_same_bits(tmp
     assert len(set(whole.losses)) == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_the_weights_of_a_module_are_read_by_the_names_of_its_state_dict(suffix, tmp_path):
     if suffix == ".safetensors":

@@ -146,6 +146,7 @@ def test_each_member_knows_its_own_labels_and_metrics_that_compute_with_numpy():
         result.predict(PAIRS[0][0])
 
 
+@pytest.mark.slow
 def test_pairs_of_as_many_samples_and_of_more_classes_are_of_another_kind():
     x = PAIRS[0][0]
     pairs = [(x, np.arange(24) % classes) for classes in (2, 3, 2)]

@@ -91,6 +91,7 @@ def test_the_best_by_their_mean_are_kept(tmp_path, folder):
     np.testing.assert_array_equal(result.best().params["w1"], whole.best().params["w1"])
 
 
+@pytest.mark.slow
 def test_folds_alone_are_a_sweep():
     result = funcnn.sweep(**NET, folds=4)
     assert result.settings == [{"fold": number} for number in range(4)]
@@ -152,6 +153,7 @@ def test_sizes_optimizers_and_batches_are_swept():
     assert "hidden=(5, 3), batch_size=41, optimizer=sgd, learning_rate=0.01" in labels
 
 
+@pytest.mark.slow
 def test_what_kinds_do_not_share_is_refused_in_words():
     result = many_kinds()
     for name in ("params", "state", "model"):
