@@ -147,8 +147,9 @@ def _init(plan: Plan) -> dict[str, Any] | None:
 
 
 def _code(digest: str) -> dict[str, Any]:
-    """What is computed: other versions may write the same in another way."""
-    return {CODE: {", ".join(map(" ".join, _versions().items())): digest}}
+    """What is computed: other versions, and for another device, may write it in another way."""
+    by = (*map(" ".join, _versions().items()), jax.default_backend())
+    return {CODE: {", ".join(by): digest}}
 
 
 def _versions() -> dict[str, str]:

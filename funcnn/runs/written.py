@@ -71,8 +71,11 @@ def _write_value(value: Any, put: Callable[[bytes], None]) -> None:
     elif hasattr(value, "eqns"):
         _write(value, (), put)
     elif isinstance(value, (tuple, list)):
+        put(b"(")
         for one in value:
             _write_value(one, put)
+            put(b",")
+        put(b")")
     elif isinstance(value, (np.ndarray, jax.Array)):
         if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
             value = jax.random.key_data(value)

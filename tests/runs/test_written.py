@@ -41,6 +41,14 @@ def test_whatever_changes_the_result_changes_the_digest(other):
     assert digest_of(made(**other), X) != digest_of(made(), X)
 
 
+def test_numbers_in_a_row_are_told_apart():
+    def cut(*first):
+        return lambda x: jax.lax.slice(x, first, (first[0] + 2, first[1] + 2))
+
+    wide = jax.ShapeDtypeStruct((30, 30), jnp.float32)
+    assert digest_of(cut(1, 23), wide) != digest_of(cut(12, 3), wide)
+
+
 def test_shapes_order_and_the_names_of_what_comes_out_count():
     def outputs(first, second):
         return lambda x, y: {first: x + y, second: x * y}
