@@ -46,6 +46,9 @@ class SavedSweep:
     Of a sweep with ``halving`` these are all members, as they were at the end of the last rung
     that is finished; where the first is not, its finished groups.
 
+    Where all are finished, the same call of ``sweep`` trains nothing and gives the
+    ``SweepResult``, with the predictions of its members.
+
     Args:
         folder: the folder.
 
