@@ -6,7 +6,6 @@ import functools
 import hashlib
 import importlib.metadata
 import inspect
-import re
 import sys
 import types
 from collections.abc import Mapping
@@ -27,7 +26,7 @@ from funcnn.loop.whole import WholeStep
 from funcnn.optimizers.optimizer import Recipe
 from funcnn.runs.plan import Plan
 from funcnn.runs.shapes import step_digest, structs
-from funcnn.runs.written import digest_of
+from funcnn.runs.written import digest_of, without_addresses
 
 __all__ = ["described", "digest", "manifest_of", "of_samples"]
 
@@ -104,8 +103,7 @@ def described(value: Any, inside: tuple[int, ...] = ()) -> Any:
         return [part(one) for one in ordered]
     name, given, code = _made_of(value)
     if name is None:
-        # Without the address that the usual repr holds.
-        return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+        return without_addresses(value)
     facts = {"function": name} | code | ({"with": part(given)} if given else {})
     return facts if len(facts) > 1 else name
 
@@ -147,7 +145,10 @@ def _init(plan: Plan) -> dict[str, Any] | None:
 
 
 def _code(digest: str) -> dict[str, Any]:
-    """What is computed: other versions, and for another device, may write it in another way."""
+    """A digest of what is computed, by the versions and the kind of device it was traced with.
+
+    Others may write the same in another way, so the digests are compared within one of them.
+    """
     by = (*map(" ".join, _versions().items()), jax.default_backend())
     return {CODE: {", ".join(by): digest}}
 

@@ -108,7 +108,7 @@ def monitoring_of(
         ArgumentError, ArgumentTypeError: for arguments that cannot be used.
     """
     functions = _callbacks(callbacks)
-    watched = evaluation, stopping = watched_of(
+    watched = watched_of(
         plan,
         metrics=metrics,
         evaluate_every=evaluate_every,
@@ -118,6 +118,7 @@ def monitoring_of(
         min_delta=min_delta,
         anyhow=bool(functions),
     )
+    evaluation, stopping = watched
     if evaluation is None:
         return Monitoring()
     scores = functools.partial(evaluation.scores, plan.model, plan.loss)

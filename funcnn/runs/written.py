@@ -1,8 +1,8 @@
 """A function as JAX writes it out, told from others by a digest.
 
-Two functions that compute the same in the same order have one digest, wherever their code stands;
-whatever changes what is computed changes it: a number of a closure, an attribute, the code of a
-function that is called, a library's version.
+Two functions that compute the same in the same order have the same digest, wherever their code
+stands. It is another one as soon as something else is computed, because of a number in a closure,
+an attribute, the code of a function that is called, or another version of a library.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["digest_of"]
+__all__ = ["digest_of", "without_addresses"]
 
 
 def digest_of(function: Callable[..., Any], *arguments: Any) -> str:
@@ -33,8 +33,13 @@ def digest_of(function: Callable[..., Any], *arguments: Any) -> str:
     return content.hexdigest()
 
 
+def without_addresses(value: Any) -> str:
+    """The ``repr`` of a value, less the places in memory, which differ in each process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
 def _write(program: Any, constants: Any, put: Callable[[bytes], None]) -> None:
-    """Operation by operation, with numbers for names: as many as there are in one program."""
+    """Write a program operation by operation; each variable is called by a number."""
     places: dict[Any, int] = {}
 
     def name(variable: Any) -> None:
@@ -65,7 +70,7 @@ def _write(program: Any, constants: Any, put: Callable[[bytes], None]) -> None:
 
 
 def _write_value(value: Any, put: Callable[[bytes], None]) -> None:
-    """A parameter of an operation: another program, an array, or anything with a ``repr``."""
+    """Write a parameter of an operation: a program, an array, or anything with a ``repr``."""
     if hasattr(value, "jaxpr") and hasattr(value, "consts"):
         _write(value.jaxpr, value.consts, put)
     elif hasattr(value, "eqns"):
@@ -82,4 +87,4 @@ def _write_value(value: Any, put: Callable[[bytes], None]) -> None:
         put(f"{value.dtype}{value.shape}".encode())
         put(np.ascontiguousarray(value).tobytes())
     else:
-        put(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)).encode())
+        put(without_addresses(value).encode())

@@ -94,8 +94,8 @@ def value_and_grad(
     if not (model.linear and problem.loss is sum_squared_error):
         return jax.value_and_grad(loss_at)(params)
     # A half and its double are exact. The derivative of half a square is the error itself: XLA
-    # leaves out a multiplication of all predictions. A rule of a user's own for reverse mode might
-    # not give half of the gradient for half of the loss; here there is none.
+    # leaves out a multiplication of all predictions. Other models may have rules of their own for
+    # reverse mode, which need not give half of the gradient for half of the loss.
     half, gradient = jax.value_and_grad(lambda params: loss_at(params) / 2)(params)
     return 2 * half, jax.tree.map(lambda leaf: 2 * leaf, gradient)
 
